@@ -1,0 +1,7 @@
+"""`python -m mesosphere` is the `mesosphere` command."""
+
+import sys
+
+from mesosphere.cli import main
+
+sys.exit(main())

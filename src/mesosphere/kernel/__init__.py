@@ -1,0 +1,1 @@
+"""The vocabulary of everybody: effects, events, HTTP values, time, ids, resources. Pure."""
