@@ -18,6 +18,12 @@ class StopRequested(Event, frozen=True):
     signal: str = "TERM"
 
 
+class Sampled(Event, frozen=True):
+    """Gauges of host and process, every 10 s: "system/load_1min", "process/rss_bytes", ..."""
+
+    values: dict[str, float]
+
+
 class TimerFired(Event, frozen=True):
     """SetTimer's delay has passed."""
 
