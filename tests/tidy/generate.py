@@ -16,8 +16,8 @@ def flags_page() -> str:
         "# Flags",
         "",
         "Written by `script/lint --fix` from the flag tables. Each flag may also be given in the",
-        "environment; `mesosphere COMPONENT --help` names the variable. `--no-<name>` turns a switch",
-        "off; `--name=file:///path` reads the value from a file.",
+        "environment; `mesosphere COMPONENT --help` names the variable. `--no-<name>` turns a",
+        "switch off; `--name=file:///path` reads the value from a file.",
     ]
     for component, (_, what) in COMPONENTS.items():
         lines += ["", f"## mesosphere {component}", "", f"{what[0].upper()}{what[1:]}."]

@@ -1,0 +1,1 @@
+"""The client half of Mesos's scheduler API, shared by Marathon and Chronos."""
