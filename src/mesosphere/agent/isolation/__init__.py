@@ -1,0 +1,1 @@
+"""Executes container plans on this host: probes, sandboxes, bundles, control groups, processes."""

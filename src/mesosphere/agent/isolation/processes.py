@@ -1,0 +1,132 @@
+"""Processes of this host: names for system calls, trees of processes, files written aside.
+
+Standard library only: the supervisor imports it, and it must start fast and stay small.
+"""
+
+import contextlib
+import ctypes
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+LOG_TAIL_BYTES = 2000
+"""How much of a log's end is quoted in a reason."""
+
+PR_SET_CHILD_SUBREAPER = 36
+CLONE_NEWNS = 0x00020000
+MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE = 4096, 16384, 1 << 18, 1 << 19
+
+Record = dict[str, Any]
+
+
+def system_call(name: str, *arguments: Any) -> None:
+    """Call the C library; raises OSError with the call's name."""
+    library = ctypes.CDLL(None, use_errno=True)
+    if getattr(library, name)(*arguments) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{name}: {os.strerror(number)}")
+
+
+def enter_private_root(root: str) -> None:
+    """Take a mount namespace of our own, in which `root` is a copy of `/`.
+
+    OCI runtimes refuse `/` itself as a root. The copy lives in this process's namespace only, so
+    nothing is left on the host when this process ends, however it ends.
+    """
+    system_call("unshare", CLONE_NEWNS)
+    system_call("mount", b"none", b"/", None, MS_REC | MS_SLAVE, None)
+    Path(root).mkdir(parents=True, exist_ok=True)
+    system_call("mount", b"/", os.fsencode(root), None, MS_REC | MS_BIND, None)
+
+
+def start_time(pid: int) -> int | None:
+    """The start of a process in clock ticks since boot; None if it is gone or a zombie."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = text[text.rindex(")") + 2 :].split()
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def processes_of_tree(leader: int) -> list[int]:
+    """Living processes of the leader's session or group, and all their descendants."""
+    parents: dict[int, int] = {}
+    found: list[int] = []
+    for entry in os.listdir("/proc"):  # noqa: PTH208
+        if not entry.isdigit():
+            continue
+        try:
+            text = Path(f"/proc/{entry}/stat").read_text()
+        except OSError:
+            continue
+        fields = text[text.rindex(")") + 2 :].split()
+        pid = int(entry)
+        if fields[0] in "ZX":
+            continue
+        parents[pid] = int(fields[1])
+        if pid == leader or int(fields[2]) == leader or int(fields[3]) == leader:
+            found.append(pid)
+    known = dict.fromkeys(found)
+    grown = True
+    while grown:
+        grown = False
+        for pid, parent in parents.items():
+            if parent in known and pid not in known:
+                known[pid] = None
+                grown = True
+    return list(known)
+
+
+def processes_of_group(directory: str) -> list[int]:
+    """Processes of a control group and of those below it."""
+    found: list[int] = []
+    for path, _, files in os.walk(directory):
+        if "cgroup.procs" in files:
+            with contextlib.suppress(OSError):
+                found += [int(word) for word in Path(path, "cgroup.procs").read_text().split()]
+    return found
+
+
+def find_program(name: str, environment: dict[str, str], directory: str) -> str:
+    """The file that `name` means, as execvp finds it in the container's own PATH."""
+    if "/" in name:
+        return name
+    for part in environment.get("PATH", os.defpath).split(":"):
+        candidate = Path(directory, part, name)
+        if os.access(candidate, os.X_OK) and not candidate.is_dir():
+            return str(candidate)
+    raise FileNotFoundError(errno.ENOENT, "command not found in PATH", name)
+
+
+def write_aside(path: Path, value: Any) -> None:
+    """Replace a file so that readers see the old or the new content, never a part."""
+    temporary = path.with_suffix(".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(value, file)
+    temporary.rename(path)
+
+
+def read_record(path: Path) -> Record | None:
+    """A record written by `write_aside`; None if it is absent or damaged."""
+    try:
+        value = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def tail(path: str | None) -> str:
+    """The end of a log file, for a reason."""
+    if not path:
+        return ""
+    try:
+        with Path(path).open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - LOG_TAIL_BYTES))
+            return file.read().decode(errors="replace").strip()
+    except OSError:
+        return ""

@@ -1,0 +1,48 @@
+"""Starts the supervisor of an agent, detached, and reaches its socket."""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+_BOOT = (
+    "import sys; sys.path.insert(0, sys.argv[1]);"
+    " from mesosphere.agent.supervisor import main; sys.exit(main(sys.argv[2:]))"
+)
+_SOURCES = str(Path(__file__).resolve().parents[3])
+
+
+def supervisor_command(directory: Path, private_root: Path | None) -> list[str]:
+    """How a supervisor is started: isolated from the environment and from site-packages."""
+    command = [sys.executable, "-I", "-S", "-c", _BOOT, _SOURCES, str(directory)]
+    return command if private_root is None else [*command, f"--private-root={private_root}"]
+
+
+def start_supervisor(directory: Path, private_root: Path | None = None) -> subprocess.Popen[bytes]:
+    """Start one in its own session; it ends at once if another one serves the directory."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (directory / "supervisor.log").open("ab") as log:
+        return subprocess.Popen(
+            supervisor_command(directory, private_root),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd="/",
+            start_new_session=True,
+        )
+
+
+def connect(directory: Path) -> socket.socket:
+    """A connection to the supervisor; raises OSError when none is there."""
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            connection.connect(f"/proc/self/fd/{descriptor}/socket")
+        finally:
+            os.close(descriptor)
+    except OSError:
+        connection.close()
+        raise
+    return connection
