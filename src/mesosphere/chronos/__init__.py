@@ -1,0 +1,1 @@
+"""Chronos: jobs on a schedule, or after other jobs."""

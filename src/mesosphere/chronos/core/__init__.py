@@ -1,0 +1,1 @@
+"""Chronos's decisions: schedules, the dependency graph, runs, matching. Pure."""

@@ -1,0 +1,100 @@
+"""Runs Chronos: flags to configuration, configuration to machine, machine to node."""
+
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mesosphere.chronos.api import api
+from mesosphere.chronos.core.machine import ChronosConfig, ChronosMachine
+from mesosphere.chronos.flags import FLAGS
+from mesosphere.framework.client import ClientConfig
+from mesosphere.kernel.exit_codes import ExitCode
+from mesosphere.kernel.flags import HelpRequested, Settings, UsageError, parse
+from mesosphere.kernel.ids import IdSource
+from mesosphere.runtime.coordination import open_coordination
+from mesosphere.runtime.node import Node, serve
+from mesosphere.wire.chronos import Defaults
+from mesosphere.wire.mesos import Capability, FrameworkInfo
+
+
+def configure(settings: Settings, hostname: str) -> ChronosConfig:
+    """The machine's configuration of a command line."""
+    identity = f"{hostname}:{settings.http_port}"
+    info = FrameworkInfo(
+        user=settings.user,
+        name=settings.mesos_framework_name,
+        role=settings.mesos_role,
+        checkpoint=settings.mesos_checkpoint,
+        failover_timeout=settings.failover_timeout,
+        hostname=hostname,
+        principal=settings.mesos_authentication_principal,
+        webui_url=settings.webui_url or f"http://{identity}",
+        capabilities=[Capability(type="TASK_KILLING_STATE")],
+    )
+    decline_ms = settings.decline_offer_duration
+    return ChronosConfig(
+        client=ClientConfig(master=settings.master, info=info),
+        identity=identity,
+        defaults=Defaults(
+            cpus=settings.mesos_task_cpu,
+            mem_mb=settings.mesos_task_mem,
+            disk_mb=settings.mesos_task_disk,
+            user=settings.user,
+        ),
+        role=settings.mesos_role,
+        failure_retry_s=settings.failure_retry / 1000,
+        disable_after_failures=settings.disable_after_failures,
+        reconciliation_interval_s=settings.reconciliation_interval,
+        decline_s=None if decline_ms is None else decline_ms / 1000,
+        history_limit=settings.job_history_limit,
+        notification_url=settings.http_notification_url,
+        cluster_name=settings.cluster_name,
+    )
+
+
+def zookeeper_url(settings: Settings) -> str | None:
+    """`zk://[auth@]hosts/zk_path`, None when there is no ZooKeeper."""
+    hosts = settings.zk_hosts
+    if not hosts:
+        return None
+    hosts = hosts.removeprefix("zk://").split("/", 1)[0]
+    auth = f"{settings.zk_auth}@" if settings.zk_auth and "@" not in hosts else ""
+    return f"zk://{auth}{hosts}/{settings.zk_path.strip('/')}"
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run in the foreground until asked to end; returns the exit code."""
+    try:
+        settings = parse(
+            FLAGS,
+            arguments,
+            environ,
+            program="mesosphere chronos",
+            prefix="CHRONOS",
+            read=lambda path: Path(path).read_text(),
+            summary="Runs jobs on a schedule or after other jobs.",
+        )
+    except HelpRequested as page:
+        sys.stdout.write(f"{page}\n")
+        return int(ExitCode.CLEAN)
+    except UsageError as error:
+        sys.stderr.write(f"{error}\n")
+        return int(ExitCode.USAGE)
+    hostname = settings.hostname or socket.gethostname()
+    machine = ChronosMachine(configure(settings, hostname), IdSource(os.urandom(32)))
+    state_dir = Path(settings.state_dir)
+    zk_url = zookeeper_url(settings)
+    node = Node(
+        name="chronos",
+        machine=machine,
+        api=api(machine),
+        listen=(settings.http_address, settings.http_port),
+        work_dir=None,
+        coordination=open_coordination(
+            zk_url, state_dir, session_timeout_s=settings.zk_timeout / 1000
+        ),
+        log_level=settings.logging_level,
+    )
+    return serve(node)
