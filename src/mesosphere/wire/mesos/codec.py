@@ -1,0 +1,95 @@
+"""Bytes to messages and back, with Mesos's leniency.
+
+Reading tries the typed decoder first; only what it refuses is normalised (`wire.mesos.lenient`) and
+tried again, so well-formed messages pay nothing for the rules that exist for the others.
+
+Source: Mesos, 3rdparty/stout/include/stout/protobuf.hpp and json.hpp.
+"""
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+
+from mesosphere.wire.errors import WireError
+from mesosphere.wire.mesos.lenient import normalise
+
+T = TypeVar("T")
+
+SIZE_LIMIT = 64 * 1024 * 1024
+"""Bytes of one message: the limit of a protobuf message, which Mesos inherits."""
+
+_DECODERS: dict[type, msgspec.json.Decoder[Any]] = {}
+_ENCODER = msgspec.json.Encoder()
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]")
+
+
+def decode(data: bytes, kind: type[T], limit: int = SIZE_LIMIT) -> T:
+    """Read a JSON message of type `kind`.
+
+    Raises WireError whose text is Mesos's: `Failed to parse body into JSON: ...`, or
+    `Failed to convert JSON into Call protobuf: Missing required fields: ...`.
+    """
+    decoder = _DECODERS.get(kind)
+    if decoder is None:
+        decoder = _DECODERS[kind] = msgspec.json.Decoder(kind, strict=False)
+    if len(data) > limit:
+        raise WireError("", f"Failed to parse body into JSON: more than {limit} bytes")
+    try:
+        message: T = decoder.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _decode_leniently(data, kind)
+    return message
+
+
+def _decode_leniently(data: bytes, kind: type[T]) -> T:
+    try:
+        value = msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise WireError("", f"Failed to parse body into JSON: {error}") from error
+    except RecursionError as error:
+        raise WireError("", "Failed to parse body into JSON: nested too deeply") from error
+    prefix = f"Failed to convert JSON into {kind.__name__} protobuf: "
+    try:
+        return msgspec.convert(normalise(value, kind), kind, strict=False)
+    except WireError as error:
+        raise WireError(error.path, prefix + error.message) from error
+    except msgspec.ValidationError as error:
+        raise WireError("", prefix + str(error)) from error
+
+
+def encode(message: Any) -> bytes:
+    """Write a message as compact ASCII JSON on one line.
+
+    Raises WireError for what has no JSON (a lone surrogate, an integer beyond 64 bits).
+    """
+    try:
+        data = _ENCODER.encode(message)
+        if b"null" in data:  # seldom: an infinite limit, or the word itself
+            data = _ENCODER.encode(_spell_infinity(msgspec.to_builtins(message)))
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise WireError("", f"cannot be written as JSON: {error}") from error
+    return data if data.isascii() else ascii_json(data)
+
+
+def ascii_json(data: bytes) -> bytes:
+    """JSON in UTF-8 to the same JSON in ASCII."""
+    return _BEYOND_ASCII.sub(_escape, data.decode()).encode("ascii")
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    code -= 0x10000
+    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+
+
+def _spell_infinity(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _spell_infinity(member) for key, member in value.items()}
+    if isinstance(value, list):
+        return [_spell_infinity(member) for member in value]
+    if value == float("inf"):
+        return "Infinity"
+    return value
