@@ -34,7 +34,7 @@ FLAGS: tuple[Flag, ...] = (
         "int",
         0,
         "Jobs",
-        "failures in a row that disable a job (0: never)",
+        "failures in a row that disable a job",
     ),
     Flag("job_history_limit", "int", 5, "Jobs", "finished runs kept per job"),
     Flag("cluster_name", "str", "", "Notifications", "prefix of the subjects of notifications"),

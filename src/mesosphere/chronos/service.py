@@ -16,7 +16,7 @@ from mesosphere.kernel.ids import IdSource
 from mesosphere.runtime.coordination import open_coordination
 from mesosphere.runtime.node import Node, serve
 from mesosphere.wire.chronos import Defaults
-from mesosphere.wire.mesos import Capability, FrameworkInfo
+from mesosphere.wire.mesos import FrameworkCapability, FrameworkInfo
 
 
 def configure(settings: Settings, hostname: str) -> ChronosConfig:
@@ -31,7 +31,7 @@ def configure(settings: Settings, hostname: str) -> ChronosConfig:
         hostname=hostname,
         principal=settings.mesos_authentication_principal,
         webui_url=settings.webui_url or f"http://{identity}",
-        capabilities=[Capability(type="TASK_KILLING_STATE")],
+        capabilities=[FrameworkCapability(type="TASK_KILLING_STATE")],
     )
     decline_ms = settings.decline_offer_duration
     return ChronosConfig(

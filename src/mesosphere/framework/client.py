@@ -50,8 +50,8 @@ from mesosphere.wire.mesos import (
     FrameworkID,
     FrameworkInfo,
     KillPolicy,
-    MasterInfo,
     OfferID,
+    Operation,
     TaskID,
     TaskStatus,
     codec,
@@ -348,7 +348,7 @@ class FrameworkClient:
     def accept(
         self,
         offer_ids: Sequence[str],
-        operations: Sequence[scheduler.Operation],
+        operations: Sequence[Operation],
         refuse_s: float | None = None,
     ) -> list[Effect]:
         """ACCEPT offers of one agent; without operations it declines them with a filter."""
@@ -407,9 +407,7 @@ class FrameworkClient:
         if tasks:
             self._reconciliation.ask(tasks)
             return self._ask_again() if self.is_subscribed else []
-        return self._send(
-            scheduler.Call(type="RECONCILE", reconcile=scheduler.Reconcile(tasks=[]))
-        )
+        return self._send(scheduler.Call(type="RECONCILE", reconcile=scheduler.Reconcile(tasks=[])))
 
     def revive(self, roles: Sequence[str] = ()) -> list[Effect]:
         """REVIVE: clear filters and suppression, for the roles or for all."""
@@ -489,12 +487,23 @@ def master_url(payload: bytes | None) -> str | None:
     if payload is None:
         return None
     try:
-        info = codec.decode(payload, MasterInfo)
-    except WireError:
+        address = msgspec.json.decode(payload, type=_Leader).address
+    except msgspec.DecodeError:
         return None
-    if info.address is None or not (info.address.ip or info.address.hostname):
-        return None
-    return f"http://{info.address.ip or info.address.hostname}:{info.address.port}"
+    host = address.ip or address.hostname
+    return f"http://{host}:{address.port}" if host else None
+
+
+class _Address(msgspec.Struct):
+    port: int
+    ip: str | None = None
+    hostname: str | None = None
+
+
+class _Leader(msgspec.Struct):
+    """The part of a MasterInfo that a client needs; other writers leave the rest out."""
+
+    address: _Address
 
 
 def redirect_url(location: str) -> str | None:

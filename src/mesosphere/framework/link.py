@@ -71,9 +71,7 @@ LINK: Table[Link, Input, Action] = Table(
         (Link.OPENING, Input.WELCOME): Step(Link.SUBSCRIBED, (Action.REPORT_SUBSCRIBED,)),
         (Link.OPENING, Input.BREAK): Step(Link.WAITING, (*_LEAVE, Action.BACK_OFF)),
         (Link.OPENING, Input.REFUSE): Step(Link.IDLE, (*_LEAVE, Action.REPORT_REFUSED)),
-        (Link.SUBSCRIBED, Input.LEADER): Step(
-            Link.CONNECTING, (*_RECONNECT, Action.REPORT_LOST)
-        ),
+        (Link.SUBSCRIBED, Input.LEADER): Step(Link.CONNECTING, (*_RECONNECT, Action.REPORT_LOST)),
         (Link.SUBSCRIBED, Input.NO_LEADER): Step(Link.SEEKING, (*_LEAVE, Action.REPORT_LOST)),
         (Link.SUBSCRIBED, Input.BREAK): Step(
             Link.WAITING, (*_LEAVE, Action.REPORT_LOST, Action.BACK_OFF)

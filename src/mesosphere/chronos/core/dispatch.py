@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from mesosphere.chronos.core.matcher import Pool, build_task
 from mesosphere.chronos.core.runs import RUNNING_LIMIT, Run, Task, task_id
 from mesosphere.kernel.effects import Effect, Log
-from mesosphere.wire.mesos import Offer, scheduler
+from mesosphere.wire.mesos import Launch, Offer, Operation
 
 if TYPE_CHECKING:
     from mesosphere.chronos.core.machine import ChronosMachine
@@ -99,9 +99,7 @@ def use_offers(machine: "ChronosMachine", now: float, offers: Sequence[Offer]) -
 def _launch(machine: "ChronosMachine", pools: list[Pool]) -> list[Effect]:
     effects: list[Effect] = []
     for pool in pools:
-        launch = scheduler.Operation(
-            type="LAUNCH", launch=scheduler.OperationLaunch(task_infos=pool.tasks)
-        )
+        launch = Operation(type="LAUNCH", launch=Launch(task_infos=pool.tasks))
         effects += machine.client.accept([pool.offer.id.value], [launch], machine.config.decline_s)
     names = [task.task_id.value for pool in pools for task in pool.tasks]
     return [*effects, Log("info", "launched", {"tasks": names[:20], "count": len(names)})]

@@ -135,7 +135,7 @@ def _command(job: Job, run: Run, identifier: str, offer: mesos.Offer) -> mesos.C
         basename = job.command.rstrip("/").rsplit("/", 1)[-1].split("?")[0]
         return mesos.CommandInfo(
             value=f'"./{basename}"',
-            uris=[mesos.CommandInfoURI(value=job.command, executable=True)],
+            uris=[mesos.URI(value=job.command, executable=True)],
             environment=environment,
             user=user,
         )
@@ -159,9 +159,9 @@ def _command(job: Job, run: Run, identifier: str, offer: mesos.Offer) -> mesos.C
     )
 
 
-def _uris(job: Job) -> list[mesos.CommandInfoURI]:
+def _uris(job: Job) -> list[mesos.URI]:
     fetched = [
-        mesos.CommandInfoURI(
+        mesos.URI(
             value=fetch.uri,
             executable=fetch.executable,
             cache=fetch.cache,
@@ -170,7 +170,7 @@ def _uris(job: Job) -> list[mesos.CommandInfoURI]:
         )
         for fetch in job.fetch
     ]
-    return fetched + [mesos.CommandInfoURI(value=uri) for uri in job.uris]
+    return fetched + [mesos.URI(value=uri) for uri in job.uris]
 
 
 def _environment(job: Job, run: Run, identifier: str, offer: mesos.Offer) -> mesos.Environment:
@@ -188,9 +188,7 @@ def _environment(job: Job, run: Run, identifier: str, offer: mesos.Offer) -> mes
         "CHRONOS_JOB_RUN_ATTEMPT": str(run.attempt),
     }
     return mesos.Environment(
-        variables=[
-            mesos.EnvironmentVariable(name=name, value=value) for name, value in values.items()
-        ]
+        variables=[mesos.Variable(name=name, value=value) for name, value in values.items()]
     )
 
 
@@ -213,7 +211,7 @@ def _container(job: Job) -> mesos.ContainerInfo | None:
     if raw["type"] == "MESOS":
         image = mesos.Image(
             type="DOCKER",
-            docker=mesos.ImageDocker(name=raw["image"]),
+            docker=mesos.DockerImage(name=raw["image"]),
             cached=not raw["forcePullImage"],
         )
         return mesos.ContainerInfo(
