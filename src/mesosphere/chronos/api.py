@@ -26,7 +26,7 @@ from mesosphere.kernel.http import (
     json_response,
     text_response,
 )
-from mesosphere.wire.chronos import Job, parse_job
+from mesosphere.wire.chronos import Job, job_document, parse_job
 from mesosphere.wire.errors import WireError
 
 Answer = Response | Event
@@ -99,7 +99,7 @@ def summarize(machine: ChronosMachine, now: float, request: Request) -> Answer:
 def show_job(machine: ChronosMachine, now: float, request: Request, name: str) -> Answer:
     """One job."""
     job = commands.known(machine.book, name)
-    return json_response(200, views.job_document(job))
+    return json_response(200, job_document(job))
 
 
 def run_job(machine: ChronosMachine, now: float, request: Request, name: str) -> Answer:
