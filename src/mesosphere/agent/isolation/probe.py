@@ -15,6 +15,18 @@ GIB = 1024 * 1024 * 1024
 MIB = 1024 * 1024
 TRIAL_TIMEOUT_S = 20.0
 RUNTIMES = ("crun", "runc")
+# By bit number, as the kernel counts them.
+CAPABILITIES = (
+    "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID",
+    "CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE",
+    "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_IPC_LOCK",
+    "CAP_IPC_OWNER", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE",
+    "CAP_SYS_PACCT", "CAP_SYS_ADMIN", "CAP_SYS_BOOT", "CAP_SYS_NICE", "CAP_SYS_RESOURCE",
+    "CAP_SYS_TIME", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE", "CAP_AUDIT_WRITE",
+    "CAP_AUDIT_CONTROL", "CAP_SETFCAP", "CAP_MAC_OVERRIDE", "CAP_MAC_ADMIN", "CAP_SYSLOG",
+    "CAP_WAKE_ALARM", "CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ", "CAP_PERFMON", "CAP_BPF",
+    "CAP_CHECKPOINT_RESTORE",
+)  # fmt: skip
 CONTROLLERS_NEEDED = ("cpu", "memory", "pids")
 
 
@@ -101,6 +113,15 @@ def find_control_groups(mounts: str | None = None) -> dict[str, Any]:
     if unified:
         return {"version": 2, "mounts": {"unified": unified}}
     return {"version": 0, "mounts": {}}
+
+
+def held_capabilities() -> tuple[str, ...]:
+    """What this process may hand on; a container may be missing some of root's."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:"):
+            bits = int(line.split()[1], 16)
+            return tuple(name for bit, name in enumerate(CAPABILITIES) if bits >> bit & 1)
+    return ()
 
 
 def find_runtime(wanted: str = "") -> str:

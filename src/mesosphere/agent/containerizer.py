@@ -1,0 +1,343 @@
+"""Performs the container effects of the agent's machine with the supervisor of this host.
+
+Each effect becomes one coroutine; every launch ends in exactly one ContainerStarted or
+ContainerFailed, every start in exactly one ContainerExited. The exit that the supervisor keeps is
+forgotten when the machine destroys a container that has ended: only then its end is on disk here.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Protocol
+
+from mesosphere.agent.isolation import plans, sandboxes
+from mesosphere.agent.isolation.processes import read_record, write_aside
+from mesosphere.agent.supervision import Supervision, SupervisorGone
+from mesosphere.kernel.effects import (
+    DestroyContainer,
+    Effect,
+    LaunchContainer,
+    RecoverContainers,
+    RemoveSandbox,
+    RunCheck,
+    SignalContainer,
+    UpdateContainer,
+)
+from mesosphere.kernel.events import (
+    CheckFinished,
+    ContainerExited,
+    ContainerFailed,
+    ContainersRecovered,
+    ContainerStarted,
+    Event,
+)
+
+LAUNCHES_AT_ONCE = 16
+"""Containers in preparation at one time; more wait their turn."""
+FETCH_TIMEOUT_S = 1800.0
+"""Longest fetch of all URIs of one task."""
+CHECK_OUTPUT_LIMIT_BYTES = 4096
+_FETCH = (
+    "import sys; sys.path.insert(0, sys.argv[1]);"
+    " from mesosphere.agent.fetcher import main; sys.exit(main())"
+)
+_SOURCES = str(Path(__file__).resolve().parents[2])
+
+
+class World(Protocol):
+    """What is used of the runtime's node."""
+
+    def deliver(self, event: Event, cause: str | None = None) -> None:
+        """Give an event to the machine."""
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> Any:
+        """Run a coroutine beside the machine."""
+
+
+class _Launch:
+    """A container in preparation."""
+
+    def __init__(self) -> None:
+        self.doomed = False
+        self.process: asyncio.subprocess.Process | None = None
+
+
+class Containerizer:
+    """All containers of one agent, known by their ids."""
+
+    def __init__(self, runtime_dir: Path, private_root: Path | None) -> None:
+        self.runtime_dir = runtime_dir
+        self._plans = runtime_dir / "plans"
+        self._plans.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._supervision = Supervision(
+            runtime_dir / "supervisor", private_root, self._container_exited
+        )
+        self._world: World | None = None
+        self._launching: dict[str, _Launch] = {}
+        self._running: dict[str, int] = {}
+        self._causes: dict[str, str | None] = {}
+        self._slots = asyncio.Semaphore(LAUNCHES_AT_ONCE)
+        self._checks: dict[str, asyncio.subprocess.Process] = {}
+
+    def performers(self) -> dict[type[Effect], Callable[..., None]]:
+        """What the node calls for each effect: performer(node, effect, cause)."""
+        return {
+            LaunchContainer: self._perform(self.launch),
+            SignalContainer: self._perform(self.signal),
+            DestroyContainer: self._perform(self.destroy),
+            UpdateContainer: self._perform(self.update),
+            RecoverContainers: self._perform(self.recover),
+            RunCheck: self._perform(self.check),
+            RemoveSandbox: self._perform(self.remove_sandbox),
+        }
+
+    def _perform(
+        self, work: Callable[[World, Any, str | None], Coroutine[Any, Any, None]]
+    ) -> Callable[..., None]:
+        def perform(node: World, effect: Effect, cause: str | None) -> None:
+            self._world = node
+            node.spawn(work(node, effect, cause))
+
+        return perform
+
+    # --- launching -----------------------------------------------------------------------
+
+    async def launch(self, node: World, effect: LaunchContainer, cause: str | None) -> None:
+        """Prepare and start a container; tells ContainerStarted or ContainerFailed."""
+        name, plan = effect.container, effect.plan
+        launch = self._launching[name] = _Launch()
+        self._causes[name] = cause
+        try:
+            async with self._slots:
+                pid = await self._prepare_and_start(name, plan, launch)
+        except _Failed as failed:
+            self._launching.pop(name, None)
+            self._forget_files(name)
+            node.deliver(ContainerFailed(name, failed.phase, str(failed)), cause)
+            return
+        self._launching.pop(name, None)
+        self._running[name] = pid
+        node.deliver(ContainerStarted(name, pid), cause)
+
+    async def _prepare_and_start(self, name: str, plan: dict[str, Any], launch: _Launch) -> int:
+        try:
+            user = sandboxes.resolve_user(plan["user"])
+            sandboxes.make_sandbox(plan, user)
+        except sandboxes.SandboxError as error:
+            raise _Failed("sandbox", str(error)) from error
+        if plan["uris"]:
+            await self._fetch(plan, user, launch)
+        if launch.doomed:
+            raise _Failed("launch", "killed before it was started")
+        try:
+            request = plans.spawn_request(plan, user)
+            kept = {key: plan[key] for key in ("isolation", "directory", "rlimits")}
+            kept["execute"] = plan.get("execute")
+            write_aside(self._plans / f"{name}.json", {**kept, "user": user})
+        except OSError as error:
+            raise _Failed("launch", f"can't write the bundle: {error.strerror}") from error
+        answer = await self._spawn(name, request)
+        if "error" in answer:
+            raise _Failed("launch", answer["error"])
+        return int(answer["pid"])
+
+    async def _spawn(self, name: str, request: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return await self._supervision.ask(request)
+        except SupervisorGone as gone:
+            # It may have started all the same: the next supervisor knows.
+            try:
+                hello = await self.connect()
+            except SupervisorGone as error:
+                return {"error": str(error)}
+            if name in hello["running"]:
+                return {"pid": hello["running"][name] or 0}
+            return {"error": str(gone)}
+
+    async def _fetch(
+        self, plan: dict[str, Any], user: dict[str, Any] | None, launch: _Launch
+    ) -> None:
+        keys = ("sandbox", "uris", "frameworks_home", "stall_timeout_s", "limit_bytes")
+        job = {**{key: plan[key] for key in keys}, "user": user}
+        process = launch.process = await asyncio.create_subprocess_exec(
+            sys.executable, "-I", "-S", "-c", _FETCH, _SOURCES,
+            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE, cwd="/", start_new_session=True,
+        )  # fmt: skip
+        if launch.doomed:
+            self._kill(process)
+        try:
+            told, trouble = await asyncio.wait_for(
+                process.communicate(json.dumps(job).encode()), FETCH_TIMEOUT_S
+            )
+        except TimeoutError:
+            self._kill(process)
+            await process.wait()
+            raise _Failed("fetch", f"the fetch took longer than {FETCH_TIMEOUT_S:g} s") from None
+        if launch.doomed:
+            raise _Failed("fetch", "killed during the fetch")
+        if process.returncode != 0:
+            lines = trouble.decode(errors="replace").strip().splitlines()
+            reason = told.decode(errors="replace") or (lines[-1] if lines else "no reason given")
+            raise _Failed("fetch", reason)
+
+    @staticmethod
+    def _kill(process: asyncio.subprocess.Process) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+    # --- signals and ends ----------------------------------------------------------------
+
+    async def signal(self, node: World, effect: SignalContainer, cause: str | None) -> None:
+        """Signal every process of a container."""
+        with contextlib.suppress(SupervisorGone):
+            await self._supervision.ask(
+                {"op": "signal", "container": effect.container, "signal": effect.signal}
+            )
+
+    async def destroy(self, node: World, effect: DestroyContainer, cause: str | None) -> None:
+        """Kill a container that runs or starts; forget one that has ended."""
+        name = effect.container
+        launch = self._launching.get(name)
+        if launch is not None:
+            launch.doomed = True
+            if launch.process is not None and launch.process.returncode is None:
+                self._kill(launch.process)
+        alive = launch is not None or name in self._running
+        operation = "destroy" if alive else "forget"
+        with contextlib.suppress(SupervisorGone):
+            await self._supervision.ask({"op": operation, "container": name})
+        if not alive:
+            self._forget_files(name)
+
+    def _forget_files(self, name: str) -> None:
+        self._causes.pop(name, None)
+        (self._plans / f"{name}.json").unlink(missing_ok=True)
+        plans.remove_bundle(self.runtime_dir, name)
+
+    def _container_exited(self, record: dict[str, Any]) -> None:
+        name = record["container"]
+        self._running.pop(name, None)
+        limitation, message = plans.judge_memory(record.get("memory") or {})
+        if not message and record["status"] is None:
+            message = "nobody saw the container end"
+        if self._world is not None:
+            event = ContainerExited(name, record["status"], limitation, message)
+            self._world.deliver(event, self._causes.get(name))
+
+    async def update(self, node: World, effect: UpdateContainer, cause: str | None) -> None:
+        """Change the limits of a running container (OCI only; posix enforces none)."""
+        kept = read_record(self._plans / f"{effect.container}.json")
+        if kept is None or not kept.get("execute"):
+            return
+        quota = effect.cpus_milli * 100
+        command = [
+            *kept["execute"][:-1], "update", f"--cpu-quota={quota}",
+            f"--memory={effect.mem_bytes}", effect.container,
+        ]  # fmt: skip
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+        )
+        await process.wait()
+
+    # --- recovery ------------------------------------------------------------------------
+
+    async def connect(self) -> dict[str, Any]:
+        """Reach the supervisor, starting one if needed; tells ends that were missed."""
+        hello = await self._supervision.open()
+        for name, record in hello["exited"].items():
+            if name in self._running and record is not None:
+                self._container_exited({"container": name, **record})
+        for name in [each for each in self._running if each not in hello["running"]]:
+            self._container_exited({"container": name, "status": None, "memory": {}})
+        return hello
+
+    async def keep_connected(self) -> None:
+        """Come back whenever the supervisor is gone; runs as long as the agent."""
+        while True:
+            await self._supervision.closed()
+            with contextlib.suppress(SupervisorGone):
+                await self.connect()
+            await asyncio.sleep(0.2)
+
+    async def recover(self, node: World, effect: RecoverContainers, cause: str | None) -> None:
+        """Find the known containers again; destroy all others."""
+        hello = await self._supervision.ask({"op": "hello"})
+        known = dict.fromkeys(effect.known)
+        running: dict[str, int] = {}
+        exited: dict[str, int | None] = {}
+        told_later = []
+        for name, pid in hello["running"].items():
+            if name in known:
+                running[name] = self._running[name] = pid or 0
+            else:
+                await self._supervision.ask({"op": "destroy", "container": name})
+                self._forget_files(name)
+        for name, record in hello["exited"].items():
+            if name not in known:
+                await self._supervision.ask({"op": "forget", "container": name})
+                self._forget_files(name)
+            elif name not in running:
+                record = record or {"status": None, "memory": {}}
+                if plans.judge_memory(record.get("memory") or {})[0]:
+                    # The answer has no room for a limitation: it is told as an end of its own.
+                    running[name] = 0
+                    told_later.append({"container": name, **record})
+                else:
+                    exited[name] = record["status"]
+        for name in known:
+            if name not in running and name not in exited:
+                exited[name] = None
+        node.deliver(ContainersRecovered(running, exited), cause)
+        for record in told_later:
+            self._container_exited(record)
+
+    async def remove_sandbox(self, node: World, effect: RemoveSandbox, cause: str | None) -> None:
+        """Delete an old sandbox off the loop."""
+        await asyncio.to_thread(sandboxes.remove_sandbox, Path(effect.path))
+
+    # --- checks --------------------------------------------------------------------------
+
+    async def check(self, node: World, effect: RunCheck, cause: str | None) -> None:
+        """Run a command in the container's surroundings; tells CheckFinished."""
+        code, reason = await self._run_check(effect)
+        node.deliver(CheckFinished(effect.check, code, reason), cause)
+
+    async def _run_check(self, effect: RunCheck) -> tuple[int | None, str]:
+        kept = read_record(self._plans / f"{effect.container}.json")
+        if kept is None:
+            return None, "the container is not known"
+        command, environment = list(effect.argv), dict(effect.environment)
+        if kept["isolation"] == "oci":
+            words = [f"--env={name}={value}" for name, value in environment.items()]
+            command = [*kept["execute"], *words, effect.container, *command]
+            environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+        else:
+            command = [*plans.wrapping(kept, kept["user"]), *command]
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command, env=environment, cwd=kept["directory"], start_new_session=True,
+                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.DEVNULL,
+            )  # fmt: skip
+        except OSError as error:
+            return None, f"can't start the check: {error.strerror}"
+        try:
+            return await asyncio.wait_for(process.wait(), effect.timeout_s), ""
+        except TimeoutError:
+            self._kill(process)
+            await process.wait()
+            return None, f"the check took longer than {effect.timeout_s:g} s"
+
+
+class _Failed(Exception):
+    """A launch failed in `phase`; the message is the reason."""
+
+    def __init__(self, phase: str, reason: str) -> None:
+        super().__init__(reason)
+        self.phase = phase

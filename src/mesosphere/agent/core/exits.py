@@ -1,0 +1,65 @@
+"""What the end of a container means for its task: state, reason and message.
+
+Vocabulary: a *wait status* is the kernel's number for how a process ended; None means that nobody
+saw it end. The messages are those of the original's command executor, word for word, because
+people search for them. Source: apache/mesos src/launcher/executor.cpp, src/slave/slave.cpp.
+"""
+
+import signal
+from typing import NamedTuple
+
+
+class End(NamedTuple):
+    """A terminal state with its reason (None: none is set), message and source."""
+
+    state: str
+    reason: str | None
+    message: str
+    source: str = "SOURCE_EXECUTOR"
+
+
+class Circumstances(NamedTuple):
+    """What we had done to the task before it ended."""
+
+    killed: bool = False
+    expired: bool = False
+
+
+LIMITATION_REASONS = {
+    "memory": "REASON_CONTAINER_LIMITATION_MEMORY",
+    "disk": "REASON_CONTAINER_LIMITATION_DISK",
+    "pids": "REASON_CONTAINER_LIMITATION",
+}
+
+
+def describe_status(status: int) -> str:
+    """A wait status in words: "Command exited with status 1"."""
+    number = status & 0x7F
+    if number == 0:
+        return f"Command exited with status {status >> 8 & 0xFF}"
+    try:
+        name = signal.strsignal(number) or f"Unknown signal {number}"
+    except ValueError:
+        name = f"Unknown signal {number}"
+    dumped = " (core dumped)" if status & 0x80 else ""
+    return f"Command terminated with signal {name}{dumped}"
+
+
+def judge_exit(
+    status: int | None, limitation: str, message: str, circumstances: Circumstances
+) -> End:
+    """The terminal state of a task whose container has ended."""
+    if limitation:
+        reason = LIMITATION_REASONS.get(limitation, "REASON_CONTAINER_LIMITATION")
+        return End("TASK_FAILED", reason, message, "SOURCE_AGENT")
+    words = "The exit status is not known" if status is None else describe_status(status)
+    if circumstances.expired:
+        return End("TASK_FAILED", "REASON_MAX_COMPLETION_TIME_REACHED", words)
+    if circumstances.killed:
+        return End("TASK_KILLED", None, words)
+    if status is None:
+        told = f"{words}: {message}" if message else words
+        return End("TASK_FAILED", "REASON_EXECUTOR_TERMINATED", told, "SOURCE_AGENT")
+    if status == 0:
+        return End("TASK_FINISHED", None, words)
+    return End("TASK_FAILED", None, words)

@@ -1,0 +1,33 @@
+"""What the core needs to know about its host, as a value that the service's probe fills."""
+
+import msgspec
+
+
+class Host(msgspec.Struct, frozen=True):
+    """Facts about this host and the choice of isolation, with its reason.
+
+    `isolation` is "oci" or "posix". `cgroup_mounts` maps a controller to its hierarchy's directory
+    (version 1) or "unified" to the one of version 2. Directories are absolute paths.
+    """
+
+    isolation: str
+    reason: str
+    work_dir: str
+    runtime_dir: str
+    is_root: bool = False
+    runtime: str = ""
+    capabilities: tuple[str, ...] = ()
+    private_root: str = ""
+    cgroup_version: int = 0
+    cgroup_mounts: dict[str, str] = {}
+    pid_namespace: bool = False
+    cgroups_root: str = "mesos"
+    enable_cfs: bool = True
+    limit_swap: bool = False
+    switch_user: bool = True
+    pids_limit: int = 4096
+    frameworks_home: str = ""
+    stall_timeout_s: float = 60.0
+    fetch_limit_bytes: int = 20 * 1024**3
+    boot_id: str = ""
+    agent_user: str = "root"

@@ -1,0 +1,92 @@
+"""Makes sandboxes on disk, owned by the right user, and removes old ones."""
+
+import contextlib
+import grp
+import os
+import pwd
+import shutil
+from pathlib import Path
+from typing import Any
+
+SANDBOX_MODE = 0o750
+OUTPUT_FILES = ("stdout", "stderr")
+
+
+class SandboxError(Exception):
+    """The sandbox can't be made; the message is one sentence."""
+
+
+def resolve_user(name: str | None) -> dict[str, Any] | None:
+    """Numbers of a user of this host: uid, gid, groups. None stays None (the agent's own user)."""
+    if name is None:
+        return None
+    try:
+        entry = pwd.getpwnam(name)
+    except KeyError:
+        if not name.isdigit():
+            raise SandboxError(f"the user '{name}' does not exist on this host") from None
+        try:
+            entry = pwd.getpwuid(int(name))
+        except KeyError:
+            return {"name": name, "uid": int(name), "gid": int(name), "groups": []}
+    groups = {group.gr_gid for group in grp.getgrall() if entry.pw_name in group.gr_mem}
+    return {
+        "name": entry.pw_name,
+        "uid": entry.pw_uid,
+        "gid": entry.pw_gid,
+        "groups": sorted(groups | {entry.pw_gid}),
+    }
+
+
+def make_sandbox(plan: dict[str, Any], user: dict[str, Any] | None) -> None:
+    """Make the directory, its output files and its links."""
+    sandbox = Path(plan["sandbox"])
+    try:
+        sandbox.mkdir(parents=True, exist_ok=True)
+        sandbox.chmod(SANDBOX_MODE)
+        for name in OUTPUT_FILES:
+            path = sandbox / name
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+            if user is not None:
+                os.fchown(descriptor, user["uid"], user["gid"])
+            os.close(descriptor)
+        if user is not None:
+            os.chown(sandbox, user["uid"], user["gid"])
+        for place, target in plan["links"]:
+            replace_link(Path(place), target)
+    except OSError as error:
+        raise SandboxError(f"can't make the sandbox {sandbox}: {error.strerror}") from error
+
+
+def replace_link(place: Path, target: str) -> None:
+    """Point a symbolic link elsewhere, at no time without it."""
+    aside = place.with_name(f".{place.name}.{os.getpid()}")
+    with contextlib.suppress(FileNotFoundError):
+        aside.unlink()
+    aside.symlink_to(target)
+    aside.rename(place)
+
+
+def remove_sandbox(path: Path) -> None:
+    """Remove a sandbox and the directories above it that became empty."""
+    shutil.rmtree(path, ignore_errors=True)
+    runs = path.parent
+    latest = runs / "latest"
+    if latest.is_symlink() and not latest.exists():
+        latest.unlink(missing_ok=True)
+    # runs, <executor>, executors, <framework>, frameworks: whatever is empty now.
+    for directory in (runs, *list(runs.parents)[:4]):
+        try:
+            directory.rmdir()
+        except OSError:
+            return
+
+
+def list_sandboxes(work_dir: Path) -> list[tuple[str, float]]:
+    """(path, time of last change) of every sandbox below the work directory."""
+    found = []
+    for path in sorted(work_dir.glob("slaves/*/frameworks/*/executors/*/runs/*")):
+        if path.is_dir() and not path.is_symlink():
+            with contextlib.suppress(OSError):
+                found.append((str(path), path.stat().st_mtime))
+    return found
