@@ -26,7 +26,8 @@ from mesosphere.kernel.resources import (
 TEXT_LIMIT = 1024 * 1024
 """Characters of one `--resources` or `--attributes`."""
 
-UINT64_LIMIT = 2**64 - 1
+RANGE_END_LIMIT = 2**63 - 1
+"""The largest number in a range; Mesos allows twice as much, JSON readers in Java do not."""
 
 _NUMBER = re.compile(r"[+]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _RANGE = re.compile(r"(\d+)-(\d+)")
@@ -67,8 +68,8 @@ def _parse_ranges(text: str) -> Ranges:
         begin, end = int(match[1]), int(match[2])
         if begin > end:
             raise ResourcesError(f"range {part} begins after its end")
-        if end > UINT64_LIMIT:
-            raise ResourcesError(f"range {part} ends beyond {UINT64_LIMIT}")
+        if end > RANGE_END_LIMIT:
+            raise ResourcesError(f"range {part} ends beyond {RANGE_END_LIMIT}")
         pairs.append((begin, end))
     _refuse_overlap(pairs)
     return coalesce(pairs)

@@ -21,8 +21,13 @@ T = TypeVar("T", bool, int, float, str)
 Int32 = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 UInt32 = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 Int64 = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
+Natural = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""uint64 of the proto, bounded like int64: ports, offsets and sizes need no more."""
+
 UInt64 = Annotated[int, Meta(ge=0)]
-"""The upper end (2**64 - 1) is beyond what Meta can say; the codec checks it when it writes."""
+"""uint64 of which the largest value means "no limit"; its structs check `UINT64_LIMIT`."""
+
+UINT64_LIMIT = 2**64 - 1
 
 Double = Annotated[float, Meta(ge=-sys.float_info.max)]
 """Any float but NaN, which fails every bound, and minus infinity, which nothing here can mean."""

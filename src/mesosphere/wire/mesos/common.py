@@ -3,7 +3,7 @@
 Source: Mesos, include/mesos/v1/mesos.proto.
 """
 
-from mesosphere.wire.mesos.base import Double, Int32, Int64, UInt32, UInt64, WireStruct
+from mesosphere.wire.mesos.base import Double, Int32, Int64, Natural, UInt32, WireStruct
 from mesosphere.wire.mesos.enums import MachineInfoMode, Visibility
 
 
@@ -137,7 +137,7 @@ class Metric(WireStruct, kw_only=True):
 class FileInfo(WireStruct, kw_only=True):
     path: str
     nlink: Int32 | None = None
-    size: UInt64 | None = None
+    size: Natural | None = None
     mtime: TimeInfo | None = None
     mode: UInt32 | None = None
     uid: str | None = None

@@ -4,7 +4,7 @@ CSI volumes keep their type only, so that validation can refuse them.
 Source: Mesos, include/mesos/v1/mesos.proto.
 """
 
-from mesosphere.wire.mesos.base import UInt32, UInt64, WireStruct, emitted
+from mesosphere.wire.mesos.base import UINT64_LIMIT, UInt32, UInt64, WireStruct, emitted
 from mesosphere.wire.mesos.commands import Secret
 from mesosphere.wire.mesos.common import Credential, Labels, Parameter, Parameters
 from mesosphere.wire.mesos.container_enums import (
@@ -123,6 +123,10 @@ class RLimit(WireStruct, kw_only=True):
     type: RLimitType | None = None
     hard: UInt64 | None = None
     soft: UInt64 | None = None
+
+    def __post_init__(self) -> None:
+        if max(self.hard or 0, self.soft or 0) > UINT64_LIMIT:
+            raise ValueError(f"a limit cannot be above {UINT64_LIMIT}")
 
 
 class RLimitInfo(WireStruct, kw_only=True):

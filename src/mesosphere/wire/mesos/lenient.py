@@ -8,8 +8,10 @@ them all.
 Source: Mesos, 3rdparty/stout/include/stout/protobuf.hpp.
 """
 
+import base64
 from typing import Any
 
+import msgspec
 from msgspec import inspect
 
 from mesosphere.wire.errors import WireError
@@ -95,10 +97,73 @@ def _field(value: Any, kind: inspect.Type, path: str, missing: list[str], depth:
 
 
 def _scalar(value: Any, kind: inspect.Type, path: str) -> Any:
+    if isinstance(kind, inspect.StrType):
+        accepted = isinstance(value, str)
+    elif isinstance(kind, inspect.BytesType):
+        accepted = isinstance(value, str)
+        if accepted:
+            return _decode_base64(value, path)
+    elif isinstance(kind, inspect.BoolType):
+        if value in ("true", "false") and isinstance(value, str):
+            return value == "true"
+        accepted = isinstance(value, bool)
+    else:
+        return _number(value, kind, path)
+    if not accepted:
+        raise WireError(path, _unexpected(value, path))
     return value
+
+
+def _decode_base64(text: str, path: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError as error:
+        message = f"Failed to base64 decode bytes field '{_name(path)}': {error}"
+        raise WireError(path, message) from error
+
+
+def _number(value: Any, kind: inspect.Type, path: str) -> Any:
+    if isinstance(value, str):
+        if value == "Infinity" and isinstance(kind, inspect.FloatType):
+            return float("inf")
+        value = _parse_number(value, path)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise WireError(path, _unexpected(value, path))
+    if isinstance(kind, inspect.FloatType):
+        return _bounded_float(value, path)
+    if isinstance(value, float) and not value.is_integer():
+        raise WireError(path, f"field '{_name(path)}' must be an integer, not {value}")
+    assert isinstance(kind, inspect.IntType)
+    whole = int(value)
+    low, high = kind.ge or 0, kind.le or 2**64 - 1
+    if not low <= whole <= high:
+        raise WireError(path, f"field '{_name(path)}' must be between {low} and {high}")
+    return whole
+
+
+def _bounded_float(value: int | float, path: str) -> float:
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise WireError(path, f"field '{_name(path)}' is out of range") from error
+
+
+def _parse_number(text: str, path: str) -> Any:
+    try:
+        value = msgspec.json.decode(text.encode("utf-8", "replace")) if len(text) <= 64 else None
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        value = None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise WireError(
+            path, f"Failed to parse '{text[:64]}' as a JSON number for field '{_name(path)}'"
+        )
+    return value
+
+
+def _name(path: str) -> str:
+    return path.rpartition(".")[2]
 
 
 def _unexpected(value: Any, path: str) -> str:
     names = {dict: "object", list: "array", str: "string", bool: "boolean"}
-    name = path.rpartition(".")[2]
-    return f"Not expecting a JSON {names.get(type(value), 'number')} for field '{name}'"
+    return f"Not expecting a JSON {names.get(type(value), 'number')} for field '{_name(path)}'"

@@ -3,7 +3,7 @@
 Source: Mesos, include/mesos/v1/mesos.proto and docs/attributes-resources.md.
 """
 
-from mesosphere.wire.mesos.base import Double, UInt64, WireStruct
+from mesosphere.wire.mesos.base import Double, Natural, WireStruct
 from mesosphere.wire.mesos.common import Labels
 from mesosphere.wire.mesos.containers import Volume
 from mesosphere.wire.mesos.enums import DiskSourceType, ReservationType, ValueType
@@ -19,8 +19,8 @@ class Scalar(WireStruct, kw_only=True):
 class Range(WireStruct, kw_only=True):
     """Both ends belong to it."""
 
-    begin: UInt64
-    end: UInt64
+    begin: Natural
+    end: Natural
 
 
 class Ranges(WireStruct, kw_only=True):

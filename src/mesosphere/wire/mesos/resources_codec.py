@@ -29,7 +29,6 @@ from mesosphere.kernel.resources import (
 )
 from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos import codec
-from mesosphere.wire.mesos.base import WireStruct
 from mesosphere.wire.mesos.common import Label, Labels
 from mesosphere.wire.mesos.containers import Volume
 from mesosphere.wire.mesos.ids import ResourceProviderID
@@ -238,12 +237,6 @@ def write_labels(pairs: tuple[tuple[str, str | None], ...]) -> Labels | None:
     return Labels(labels=[Label(key=key, value=value) for key, value in pairs])
 
 
-class _Listed(WireStruct, kw_only=True):
-    """Gives a bare array a place in the decoder."""
-
-    resources: list[Resource]
-
-
 def parse(text: str, default_role: str = "*") -> Resources:
     """The value of `--resources`: the text form, or a JSON array of Resource objects.
 
@@ -252,11 +245,11 @@ def parse(text: str, default_role: str = "*") -> Resources:
     if not text.lstrip().startswith("["):
         return parse_resources(text, default_role)
     try:
-        listed = codec.decode(b'{"resources":%b}' % text.encode("utf-8", "replace"), _Listed)
-        for resource in listed.resources:
+        listed = codec.decode_list(text.encode("utf-8", "replace"), Resource)
+        for resource in listed:
             if resource.role is None and not resource.reservations:
                 resource.role = default_role
-        resources = from_wire(listed.resources)
+        resources = from_wire(listed)
     except WireError as error:
         raise ResourcesError(str(error)) from error
     kinds: dict[str, str] = {}
