@@ -1,0 +1,1 @@
+"""Marathon: keeps long-running apps running."""

@@ -1,0 +1,1 @@
+"""Marathon's decisions: apps, instances, deployments, offers, health. Pure."""

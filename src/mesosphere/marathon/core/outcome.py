@@ -1,0 +1,83 @@
+"""What one step leads to, sorted by when it may be done.
+
+Vocabulary: *now* needs nothing; *saying* (answers) waits until what the step changed is stored;
+*after* holds calls to the master and to event streams, which also wait, and keep the order of the
+steps even when a later step had nothing to store.
+Invariant: nobody hears of a change that could still be lost.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from mesosphere.kernel.effects import Commit, Effect, Log, Reply
+from mesosphere.kernel.http import Response
+from mesosphere.kernel.store import Write
+
+After = Callable[[], list[Effect]]
+
+
+class Outcome:
+    """The effects of one step, being collected."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+        self._effects: list[Effect] = []
+        self._saying: list[Effect] = []
+        self._after: list[After] = []
+
+    def do(self, *effects: Effect) -> None:
+        """Perform at once: timers, probes, reads."""
+        self._effects += effects
+
+    def say(self, *effects: Effect) -> None:
+        """Perform once the step's changes are stored."""
+        self._saying += effects
+
+    def reply(self, request: str, response: Response) -> None:
+        """Answer a request once the step's changes are stored."""
+        self._saying.append(Reply(request, response))
+
+    def after(self, call: After) -> None:
+        """Call once this step's and all earlier changes are stored; its effects are performed."""
+        self._after.append(call)
+
+    def log(self, level: str, event: str, **fields: Any) -> None:
+        """Write a line to the log."""
+        self._effects.append(Log(level, event, fields))
+
+
+class Pipeline:
+    """Commits under way, in order, with what waits for each."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._waiting: dict[str, list[After]] = {}
+
+    def close(self, outcome: Outcome, writes: tuple[Write, ...]) -> list[Effect]:
+        """The step's effects, with its transaction if there is anything to write."""
+        effects = outcome._effects
+        if writes:
+            self._count += 1
+            token = f"marathon/{self._count}"
+            self._waiting[token] = outcome._after
+            return [*effects, Commit(token, writes, tuple(outcome._saying))]
+        effects = [*effects, *outcome._saying]
+        if not outcome._after:
+            return effects
+        if self._waiting:
+            self._waiting[next(reversed(self._waiting))] += outcome._after
+            return effects
+        for call in outcome._after:
+            effects += call()
+        return effects
+
+    def owns(self, token: str) -> bool:
+        """Whether a commit is one of these."""
+        return token in self._waiting
+
+    def committed(self, token: str) -> list[Effect]:
+        """A transaction is stored: do what waited for it."""
+        effects: list[Effect] = []
+        for call in self._waiting.pop(token, []):
+            effects += call()
+        return effects

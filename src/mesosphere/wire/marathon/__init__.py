@@ -1,0 +1,1 @@
+"""Marathon's vocabulary on the wire: ids, timestamps, app definitions, their shapes."""
