@@ -2,7 +2,7 @@
 
 Paths are absolute and slash-separated ("/mesos-registry/agents/07"), relative to the store's root.
 Versions count from 0 at creation as ZooKeeper's do. Parents of a created node are made as needed.
-Limits: a value has at most 1,000,000 bytes, a transaction at most 4,000,000 and 2,000 writes.
+Limits: a value has at most 1,000,000 bytes, a transaction at most 1,000,000 and 2,000 writes.
 """
 
 import msgspec
@@ -14,7 +14,7 @@ ABSENT = -2
 """Version of a `Put` that must create the node."""
 
 VALUE_LIMIT_BYTES = 1_000_000
-TRANSACTION_LIMIT_BYTES = 4_000_000
+TRANSACTION_LIMIT_BYTES = 1_000_000
 TRANSACTION_LIMIT_WRITES = 2_000
 
 

@@ -28,7 +28,7 @@ JOB_LIMIT_BYTES = 500_000
 """Largest job document; a store's node holds 1 MB."""
 
 WRITES_PER_COMMIT = 1_000
-BYTES_PER_COMMIT = 2_000_000
+BYTES_PER_COMMIT = 400_000
 
 _ENCODER = msgspec.json.Encoder()
 _RUNS_DECODER = msgspec.json.Decoder(Runs)

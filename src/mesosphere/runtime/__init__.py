@@ -1,0 +1,1 @@
+"""The real world: performs effects with asyncio, sockets, files and ZooKeeper."""

@@ -1,0 +1,174 @@
+"""Files of a daemon: checkpoints, and files that clients read through HTTP.
+
+A checkpoint is written aside, fsynced and renamed, so that a crash leaves the old or the new
+content; an append is fsynced, and a reader ignores a torn last record. Served files follow Mesos's
+`/files/*` and LIST_FILES / READ_FILE. Source: apache/mesos src/files/files.cpp.
+"""
+
+import base64
+import grp
+import os
+import pwd
+import shutil
+import stat
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from mesosphere.kernel.effects import ServeFile
+from mesosphere.kernel.http import Response, json_response, text_response
+
+READ_LIMIT_BYTES = 16 * 4096
+"""Bytes of one read, as in Mesos: 16 pages."""
+
+DOWNLOAD_LIMIT_BYTES = 256 * 1024 * 1024
+
+LISTING_LIMIT = 10_000
+
+
+def write_checkpoint(path: Path, data: bytes) -> None:
+    """Replace a file durably. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.writing")
+    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+    try:
+        _write_all(handle, data)
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+    os.rename(aside, path)
+    _sync(path.parent)
+
+
+def append_checkpoint(path: Path, data: bytes) -> None:
+    """Add to the end of a file durably. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    is_new = not path.exists()
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+    try:
+        _write_all(handle, data)
+        os.fdatasync(handle)
+    finally:
+        os.close(handle)
+    if is_new:
+        _sync(path.parent)
+
+
+def remove_checkpoint(path: Path) -> None:
+    """Remove a file or a tree; absent is fine. Raises OSError."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    written = 0
+    while written < len(data):
+        written += os.write(handle, data[written:])
+
+
+def _sync(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def serve(effect: ServeFile) -> Response:
+    """The answer to a ServeFile."""
+    path = Path(effect.path)
+    try:
+        if effect.action == "browse":
+            return _browse(path, effect)
+        if effect.action == "read":
+            return _read(path, effect)
+        return _download(path)
+    except FileNotFoundError:
+        return text_response(404, f"'{effect.shown}' was not found.\n")
+    except (NotADirectoryError, IsADirectoryError, PermissionError) as error:
+        return text_response(400, f"'{effect.shown}': {error.strerror}.\n")
+    except OSError as error:
+        return text_response(500, f"'{effect.shown}': {error.strerror}.\n")
+
+
+def _browse(path: Path, effect: ServeFile) -> Response:
+    if not path.is_dir():
+        # Mesos lists a file as an empty directory.
+        path.stat()
+        entries: list[Path] = []
+    else:
+        entries = sorted(path.iterdir())[:LISTING_LIMIT]
+    infos = [info for entry in entries if (info := _info(entry, effect)) is not None]
+    if effect.v1:
+        return json_response(200, {"type": "LIST_FILES", "list_files": {"file_infos": infos}})
+    return json_response(200, infos)
+
+
+def _info(entry: Path, effect: ServeFile) -> dict[str, Any] | None:
+    try:
+        found = entry.stat()
+    except OSError:
+        return None  # gone meanwhile, or a dangling link
+    shown = f"{effect.shown.rstrip('/')}/{entry.name}"
+    info: dict[str, Any] = {
+        "path": shown,
+        "nlink": found.st_nlink,
+        "size": found.st_size,
+        "uid": _user(found.st_uid),
+        "gid": _group(found.st_gid),
+    }
+    if effect.v1:
+        info["mtime"] = {"nanoseconds": int(found.st_mtime) * 1_000_000_000}
+        info["mode"] = found.st_mode
+    else:
+        info["mtime"] = int(found.st_mtime)
+        info["mode"] = stat.filemode(found.st_mode)
+    return info
+
+
+def _read(path: Path, effect: ServeFile) -> Response:
+    if path.is_dir():
+        return text_response(400, f"'{effect.shown}' is a directory.\n")
+    with path.open("rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        data = b""
+        wanted = READ_LIMIT_BYTES if effect.length is None else effect.length
+        if effect.offset >= 0:
+            file.seek(effect.offset)
+            data = file.read(min(wanted, READ_LIMIT_BYTES)) if wanted > 0 else b""
+    if effect.v1:
+        body = {"size": size, "data": base64.b64encode(data).decode()}
+        return json_response(200, {"type": "READ_FILE", "read_file": body})
+    if effect.offset < 0:
+        return json_response(200, {"data": "", "offset": size})
+    return json_response(200, {"data": data.decode("utf-8", "replace"), "offset": effect.offset})
+
+
+def _download(path: Path) -> Response:
+    if path.is_dir():
+        return text_response(400, f"'{path.name}' is a directory.\n")
+    if path.stat().st_size > DOWNLOAD_LIMIT_BYTES:
+        return text_response(413, f"'{path.name}' is too large to download; read it in parts.\n")
+    headers = {
+        "Content-Type": "application/octet-stream",
+        "Content-Disposition": f"attachment; filename={path.name}",
+    }
+    return Response(200, headers, path.read_bytes())
+
+
+@cache
+def _user(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+@cache
+def _group(gid: int) -> str:
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
