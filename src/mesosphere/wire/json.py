@@ -50,7 +50,7 @@ def encode(value: Any) -> bytes:
     """Write dicts, lists, scalars and structs. Raises WireError for what has no JSON."""
     try:
         data = _ENCODER.encode(value)
-    except (UnicodeEncodeError, OverflowError, RecursionError, TypeError) as error:
+    except (UnicodeEncodeError, RecursionError, TypeError) as error:
         raise WireError("", f"cannot be written as JSON: {error}") from error
     return data if data.isascii() else ascii_json(data)
 

@@ -13,7 +13,7 @@ from mesosphere.wire.mesos.resources import Scalar, Text
 from mesosphere.wire.mesos.resources_codec import read_ranges, write_ranges
 
 
-def attributes_to_wire(attributes: Iterable[Attribute]) -> list[WireAttribute]:
+def to_wire(attributes: Iterable[Attribute]) -> list[WireAttribute]:
     """Attributes of an agent as they travel."""
     return [
         WireAttribute(
@@ -29,7 +29,7 @@ def attributes_to_wire(attributes: Iterable[Attribute]) -> list[WireAttribute]:
     ]
 
 
-def attributes_from_wire(
+def from_wire(
     attributes: Iterable[WireAttribute], path: str = "attributes"
 ) -> tuple[Attribute, ...]:
     """Attributes as the kernel keeps them; a set becomes its text. Raises WireError."""

@@ -88,13 +88,13 @@ def from_plain(value: Any, kind: type[T]) -> T:
 def encode(message: Any) -> bytes:
     """Write a message (or a list of them) as compact ASCII JSON on one line.
 
-    Raises WireError for what has no JSON (a lone surrogate, an integer beyond 64 bits, NaN).
+    Raises WireError for what has no JSON (a lone surrogate, NaN).
     """
     try:
         data = _ENCODER.encode(message)
         if b"null" in data:  # seldom: an infinite limit, or the word itself
             data = _ENCODER.encode(to_plain(message))
-    except (UnicodeEncodeError, OverflowError, RecursionError) as error:
+    except (UnicodeEncodeError, RecursionError) as error:
         raise WireError("", f"cannot be written as JSON: {error}") from error
     return data if data.isascii() else ascii_json(data)
 

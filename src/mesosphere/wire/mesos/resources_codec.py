@@ -103,6 +103,8 @@ def _read(resource: Resource) -> tuple[Identity, Amount]:
 
 def _read_amount(resource: Resource) -> Amount:
     kind = resource.type
+    if kind == "TEXT":
+        raise ResourcesError("Unsupported resource type TEXT")
     given = (
         resource.scalar is not None,
         resource.ranges is not None,
