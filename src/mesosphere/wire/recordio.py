@@ -49,26 +49,30 @@ class Decoder:
         """
         if self._fault is not None:
             raise self._fault
-        buffer = self._buffer
-        buffer += data
+        source: bytes | bytearray = data
+        if self._buffer:
+            self._buffer += data
+            source = self._buffer
         records: list[bytes] = []
         position = 0
-        size = len(buffer)
         while True:
             if self._length is None:
-                end = buffer.find(b"\n", position, position + LENGTH_DIGITS + 1)
+                end = source.find(b"\n", position, position + LENGTH_DIGITS + 1)
                 if end < 0:
-                    self._check_header(bytes(buffer[position : position + LENGTH_DIGITS + 1]))
+                    self._check_header(bytes(source[position : position + LENGTH_DIGITS + 1]))
                     break
-                self._length = self._read_length(bytes(buffer[position:end]))
+                self._length = self._read_length(bytes(source[position:end]))
                 position = end + 1
             end = position + self._length
-            if end > size:
+            if end > len(source):
                 break
-            records.append(bytes(buffer[position:end]))
+            records.append(bytes(source[position:end]))
             position = end
             self._length = None
-        del buffer[:position]
+        if source is data:
+            self._buffer += data[position:]
+        else:
+            del self._buffer[:position]
         return records
 
     def _check_header(self, header: bytes) -> None:

@@ -26,7 +26,9 @@ from mesosphere.wire.mesos import (
     TaskInfo,
     TaskStatus,
     codec,
+    describe_master,
     executor,
+    ip_number,
     link,
     operator,
     scheduler,
@@ -356,3 +358,22 @@ def test_operator_answers_carry_their_body_under_their_own_name() -> None:
         codec.encode(operator.response("GET_WEIGHTS")) == b'{"type":"GET_WEIGHTS","get_weights":{}}'
     )
     assert operator.event("HEARTBEAT") == {"type": "HEARTBEAT"}
+
+
+def test_master_describes_itself_for_every_reader_of_zookeeper() -> None:
+    info = describe_master("m", "host", "10.0.0.1", 5050, "1.11.0")
+    assert written(info) == {
+        "id": "m",
+        "ip": 16777226,
+        "port": 5050,
+        "pid": "master@10.0.0.1:5050",
+        "hostname": "host",
+        "version": "1.11.0",
+        "address": {"hostname": "host", "ip": "10.0.0.1", "port": 5050},
+        "capabilities": [
+            {"type": "AGENT_UPDATE"},
+            {"type": "AGENT_DRAINING"},
+            {"type": "QUOTA_V2"},
+        ],
+    }
+    assert ip_number("::1") == 0

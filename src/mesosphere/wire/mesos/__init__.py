@@ -12,6 +12,8 @@ from mesosphere.wire.mesos.agents import (
     DrainInfo,
     MasterCapability,
     MasterInfo,
+    describe_master,
+    ip_number,
 )
 from mesosphere.wire.mesos.commands import (
     URI,
@@ -318,7 +320,9 @@ __all__ = [
     "Window",
     "WindowSize",
     "ZoneInfo",
+    "describe_master",
     "frees_resources",
+    "ip_number",
     "is_terminal",
     "is_terminal_operation",
 ]

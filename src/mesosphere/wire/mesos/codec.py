@@ -1,7 +1,8 @@
 """Bytes to messages and back, with Mesos's leniency.
 
 Reading tries the typed decoder first; only what it refuses is normalised (`wire.mesos.lenient`) and
-tried again, so well-formed messages pay nothing for the rules that exist for the others.
+tried again, so well-formed messages pay nothing for the rules that exist for the others. The typed
+decoder is a little more lenient still: 0, 1, "0" and "1" are booleans to it.
 
 Source: Mesos, 3rdparty/stout/include/stout/protobuf.hpp and json.hpp.
 """
