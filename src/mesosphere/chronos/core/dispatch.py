@@ -92,7 +92,7 @@ def use_offers(machine: "ChronosMachine", now: float, offers: Sequence[Offer]) -
     used = [pool for pool in pools if pool.tasks]
     if used:
         # The client sends at once, so it must not be asked before the launch is durable.
-        machine.book.after_commit(lambda later: _launch(machine, used))
+        machine.book.ledger.after(lambda later: _launch(machine, used))
     return effects
 
 

@@ -17,7 +17,7 @@ import msgspec
 
 from mesosphere.chronos.core import commands, dispatch, outcomes
 from mesosphere.chronos.core.commands import Rejected
-from mesosphere.chronos.core.state import Book, Continuation
+from mesosphere.chronos.core.state import Book
 from mesosphere.framework.client import (
     CallLost,
     ClientConfig,
@@ -29,7 +29,6 @@ from mesosphere.framework.client import (
 )
 from mesosphere.kernel.effects import (
     CancelTimer,
-    Commit,
     Contend,
     Effect,
     Halt,
@@ -57,7 +56,7 @@ from mesosphere.kernel.events import (
 from mesosphere.kernel.exit_codes import ExitCode
 from mesosphere.kernel.http import Response, json_response, text_response
 from mesosphere.kernel.ids import IdSource
-from mesosphere.kernel.store import ABSENT, Put
+from mesosphere.kernel.ledger import EPOCH
 from mesosphere.wire.chronos import Defaults
 from mesosphere.wire.mesos import scheduler
 
@@ -102,9 +101,6 @@ class ChronosMachine:
         self.gauges: dict[str, float] = {}
         self.counters: dict[str, int] = {}
         self.killing: dict[str, None] = {}  # task ids to be killed until they end
-        self._token = 0
-        self._committing: list[Continuation] | None = None
-        self._epoch_version = 0
 
     # --- life ---------------------------------------------------------------------------------
 
@@ -128,21 +124,11 @@ class ChronosMachine:
     def _settle(self, now: float) -> list[Effect]:
         """End of a step: dispatch mode, durable writes, the next alarm."""
         effects = dispatch.steer_offers(self)
-        effects += self._flush(now)
+        effects += self.book.ledger.flush(now)
         at = self.book.agenda.next_at()
         if at is None:
             return [*effects, CancelTimer(WAKE_TIMER)]
         return [*effects, SetTimer(WAKE_TIMER, max(at - now, 0.0) + 0.001)]
-
-    def _flush(self, now: float) -> list[Effect]:
-        if self._committing is not None:
-            return []  # the next transaction gathers meanwhile
-        writes, waiting = self.book.take_writes()
-        if not writes:
-            return [effect for action in waiting for effect in action(now)]
-        self._token += 1
-        self._committing = waiting
-        return [Commit(f"book/{self._token}", (self.book.fence(), *writes))]
 
     # --- leadership ---------------------------------------------------------------------------
 
@@ -162,22 +148,21 @@ class ChronosMachine:
         return [Contend(self.config.group, "latch-", self.config.identity.encode())]
 
     def _loaded(self, now: float, event: Loaded) -> list[Effect]:
-        version = event.entries["/epoch"][1] if "/epoch" in event.entries else ABSENT
+        version = event.entries[EPOCH][1] if EPOCH in event.entries else None
         faults = self.book.load(event.entries, now)
         # From here on every writer before us is refused.
         return [
             *(Log("error", "unreadable_entry", {"fault": fault}) for fault in faults),
-            Commit("epoch", (Put("/epoch", self.config.identity.encode(), version),)),
+            self.book.ledger.take_office(self.config.identity.encode(), version),
         ]
 
     def _load_failed(self, now: float, event: LoadFailed) -> list[Effect]:
         return [Halt(ExitCode.STORE_FAILED, f"the jobs can't be read: {event.reason}")]
 
     def _committed(self, now: float, event: Committed) -> list[Effect]:
-        if event.token == "epoch":
-            return self._take_office(event.versions["/epoch"])
-        waiting, self._committing = self._committing or [], None
-        return [effect for action in waiting for effect in action(now)]
+        if self.book.ledger.is_epoch(event.token):
+            return self._take_office(event.versions[EPOCH])
+        return self.book.ledger.committed(now)
 
     def _commit_failed(self, now: float, event: CommitFailed) -> list[Effect]:
         # Whether it was refused or is in doubt: only a fresh read tells what is true.
@@ -185,7 +170,7 @@ class ChronosMachine:
         return [Halt(code, f"transaction {event.token} failed: {event.reason}")]
 
     def _take_office(self, version: int) -> list[Effect]:
-        self.book.epoch = version
+        self.book.ledger.hold_office(version)
         self.is_loaded = True
         facts = {"jobs": len(self.book.jobs), "tasks": len(self.book.tasks)}
         return [
@@ -216,7 +201,7 @@ class ChronosMachine:
         effects: list[Effect] = [Log("info", "subscribed", {"framework": happening.framework_id})]
         if self.book.framework_id != happening.framework_id:
             self.book.framework_id = happening.framework_id
-            self.book.mark("/framework_id")
+            self.book.ledger.mark("/framework_id")
         # A subscription clears suppression and filters.
         self.is_suppressed = False
         tasks = {
@@ -267,7 +252,7 @@ class ChronosMachine:
 
     def reply(self, request: str, response: Response) -> None:
         """Answer a command once what it changed is durable."""
-        self.book.after_commit(lambda now: [Reply(request, response)])
+        self.book.ledger.after(lambda now: [Reply(request, response)])
 
     def _rejected(self, request: str, rejected: Rejected) -> list[Effect]:
         return [Reply(request, error_response(rejected.status, rejected.message))]
@@ -294,7 +279,7 @@ class ChronosMachine:
             tasks = commands.delete(self.book, now, event.name)
         except Rejected as rejected:
             return self._rejected(event.request, rejected)
-        self.book.after_commit(lambda later: self.kill(tasks))
+        self.book.ledger.after(lambda later: self.kill(tasks))
         self.reply(event.request, NO_CONTENT)
         message = f"[Chronos] Your job '{event.name}' was deleted!"
         return outcomes.notify(self, job, message, "")

@@ -41,7 +41,7 @@ def take_update(machine: "ChronosMachine", now: float, status: TaskStatus) -> li
     if is_terminal(status.state):
         machine.killing.pop(identifier, None)
     if name is None:
-        machine.book.after_commit(lambda later: machine.client.acknowledge(status))
+        machine.book.ledger.after(lambda later: machine.client.acknowledge(status))
         if not is_terminal(status.state) and status.state != "TASK_UNREACHABLE":
             effects.append(Log("warning", "unknown_task_killed", {"task": identifier}))
             effects += machine.kill([identifier])
@@ -58,7 +58,7 @@ def take_update(machine: "ChronosMachine", now: float, status: TaskStatus) -> li
         machine.book.enqueue(name, task.run)
     else:
         effects += _conclude(machine, now, name, identifier, outcome, status)
-    machine.book.after_commit(lambda later: machine.client.acknowledge(status))
+    machine.book.ledger.after(lambda later: machine.client.acknowledge(status))
     return effects
 
 

@@ -1,34 +1,26 @@
 """What a Chronos leader knows, and which of it must still be written.
 
-The book holds jobs, their schedules and runs. Every change marks its job dirty; at the end of a
-step the machine turns the dirty jobs into one transaction. While a transaction is under way
-further changes gather for the next (a group commit). What may only be said once a change is durable
-(replies, launches, acknowledgements) is registered with `after_commit`.
+The book holds jobs, their schedules and runs. Every change marks its node in the ledger, which
+commits at the end of a step; what may only be said once a change is durable (replies, launches,
+acknowledgements) is registered with `ledger.after`.
 
 Layout below the store's root: `/epoch` (the leader's fence), `/framework_id`, `/jobs/<name>` (the
 job document in JSON), `/runs/<name>` (its runs).
 """
-
-from collections.abc import Callable
 
 import msgspec
 
 from mesosphere.chronos.core.agenda import Agenda
 from mesosphere.chronos.core.runs import Run, Runs
 from mesosphere.chronos.core.schedule import Schedule, parse_schedule
-from mesosphere.kernel.effects import Effect
-from mesosphere.kernel.store import Check, Put, Remove, Write
+from mesosphere.kernel.ledger import Ledger
+from mesosphere.kernel.store import Put, Remove, Write
 from mesosphere.wire.chronos import Defaults, Job, job_document, parse_job
 from mesosphere.wire.errors import WireError
-
-Continuation = Callable[[float], list[Effect]]
 
 JOBS_LIMIT = 200_000
 JOB_LIMIT_BYTES = 500_000
 """Largest job document; a store's node holds 1 MB."""
-
-WRITES_PER_COMMIT = 1_000
-BYTES_PER_COMMIT = 400_000
 
 _ENCODER = msgspec.json.Encoder()
 _RUNS_DECODER = msgspec.json.Decoder(Runs)
@@ -49,9 +41,7 @@ class Book:
         self.normal: dict[str, None] = {}
         self.agenda = Agenda()
         self.tasks: dict[str, str] = {}  # task id -> job name
-        self.epoch = 0
-        self._dirty: dict[str, None] = {}
-        self._waiting: list[Continuation] = []
+        self.ledger = Ledger("book", self._write)
 
     # --- jobs ---------------------------------------------------------------------------------
 
@@ -68,7 +58,7 @@ class Book:
         else:
             self.schedules[job.name] = schedule
         self.plan(job.name)
-        self.mark(f"/jobs/{job.name}")
+        self.ledger.mark(f"/jobs/{job.name}")
 
     def remove_job(self, name: str) -> None:
         """Forget a job and its runs (its tasks are killed as strangers)."""
@@ -80,8 +70,8 @@ class Book:
         self.unqueue(name)
         self.agenda.drop(f"due/{name}")
         self.agenda.drop(f"retry/{name}")
-        self.mark(f"/jobs/{name}")
-        self.mark(f"/runs/{name}")
+        self.ledger.mark(f"/jobs/{name}")
+        self.ledger.mark(f"/runs/{name}")
 
     def _unlink(self, name: str) -> None:
         for parent in self.parents.pop(name, ()):
@@ -94,12 +84,12 @@ class Book:
         job = msgspec.structs.replace(self.jobs[name], **changes)
         self.jobs[name] = job
         self.plan(name)
-        self.mark(f"/jobs/{name}")
+        self.ledger.mark(f"/jobs/{name}")
         return job
 
     def change_runs(self, name: str) -> Runs:
         """The runs of a job, to be changed in place; they will be written."""
-        self.mark(f"/runs/{name}")
+        self.ledger.mark(f"/runs/{name}")
         return self.runs[name]
 
     def plan(self, name: str) -> None:
@@ -139,31 +129,6 @@ class Book:
 
     # --- durability ---------------------------------------------------------------------------
 
-    def mark(self, path: str) -> None:
-        """Note that a node must be written."""
-        self._dirty[path] = None
-
-    def after_commit(self, continuation: Continuation) -> None:
-        """Do this once everything changed so far is durable."""
-        self._waiting.append(continuation)
-
-    def take_writes(self) -> tuple[list[Write], list[Continuation]]:
-        """The next transaction and what waits for it; ([], ...) when nothing is dirty.
-
-        Continuations wait for the last of the writes: while some stay dirty none is returned.
-        """
-        writes: list[Write] = []
-        size = 0
-        for path in list(self._dirty):
-            if len(writes) >= WRITES_PER_COMMIT or size >= BYTES_PER_COMMIT:
-                return writes, []
-            write = self._write(path)
-            size += len(write.data) if isinstance(write, Put) else 0
-            writes.append(write)
-            del self._dirty[path]
-        waiting, self._waiting = self._waiting, []
-        return writes, waiting
-
     def _write(self, path: str) -> Write:
         if path == "/framework_id":
             return Put(path, (self.framework_id or "").encode())
@@ -173,10 +138,6 @@ class Book:
         if kind == "jobs":
             return Put(path, _ENCODER.encode(job_document(self.jobs[name])))
         return Put(path, _ENCODER.encode(self.runs[name]))
-
-    def fence(self) -> Check:
-        """Refuses a transaction of a leader that was replaced."""
-        return Check("/epoch", self.epoch)
 
     def load(self, entries: dict[str, tuple[bytes, int]], now: float) -> list[str]:
         """Read the store's content; returns what could not be read, which is left untouched."""
@@ -200,7 +161,7 @@ class Book:
                     self._load_runs(name, _RUNS_DECODER.decode(entries[path][0]))
                 except msgspec.DecodeError as error:
                     faults.append(f"{path}: {error}")
-        self._dirty.clear()
+        self.ledger.forget()
         return faults
 
     def _load_runs(self, name: str, runs: Runs) -> None:
