@@ -397,7 +397,7 @@ class Supervisor:
     def _marked_leader(self, name: str) -> int | None:
         # Killed between spawn and writing the pid: the container's own mark finds it.
         mark = f"MESOS_CONTAINER_ID={name}".encode()
-        for entry in os.listdir("/proc"):  # noqa: PTH208
+        for entry in os.listdir("/proc"):
             if entry.isdigit() and int(entry) != os.getpid():
                 with contextlib.suppress(OSError):
                     environment = Path(f"/proc/{entry}/environ").read_bytes()

@@ -55,7 +55,7 @@ def processes_of_tree(leader: int) -> list[int]:
     """Living processes of the leader's session or group, and all their descendants."""
     parents: dict[int, int] = {}
     found: list[int] = []
-    for entry in os.listdir("/proc"):  # noqa: PTH208
+    for entry in os.listdir("/proc"):
         if not entry.isdigit():
             continue
         try:

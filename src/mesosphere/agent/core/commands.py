@@ -1,0 +1,24 @@
+"""The agent's own events: what its API asks of the machine and what its service measures."""
+
+from typing import Any
+
+from mesosphere.kernel.events import Event
+
+
+class FileRequested(Event, frozen=True):
+    """Serve a file or directory: `path` on disk, `shown` as the client named it."""
+
+    request: str
+    action: str
+    path: str
+    shown: str
+    offset: int = -1
+    length: int | None = None
+    v1: bool = False
+
+
+class ContainersMeasured(Event, frozen=True):
+    """Resource statistics by container, and how full the work directory's disk is (0 to 1)."""
+
+    statistics: dict[str, dict[str, Any]]
+    disk_used: float

@@ -1,0 +1,317 @@
+"""What the master says on the link, and the frameworks that it is about.
+
+Decides the answer to each event of `wire.mesos.link`. A framework is *terminating* after
+SHUTDOWN_FRAMEWORK: its tasks are ended and nobody waits for their updates any more. Invariants: a
+record that can't be read ends the link, never the agent; a task that is already known is not
+launched again. Source: apache/mesos src/slave/slave.cpp.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from mesosphere.agent.core import checkpoint
+from mesosphere.agent.core.config import CAPABILITIES
+from mesosphere.agent.core.exits import End
+from mesosphere.agent.core.gc import Garbage
+from mesosphere.agent.core.life_cycle import Phase
+from mesosphere.agent.core.registration import Registration
+from mesosphere.agent.core.state import FrameworkRecord, State, TaskRecord, seconds
+from mesosphere.agent.core.status_updates import Acknowledgement
+from mesosphere.agent.core.tasks import Tasks
+from mesosphere.kernel.effects import Checkpoint, Effect, Halt, Log, RemoveCheckpoint, SetTimer
+from mesosphere.kernel.events import CheckpointFailed
+from mesosphere.kernel.exit_codes import ExitCode
+from mesosphere.wire.errors import WireError
+from mesosphere.wire.mesos import codec, link
+from mesosphere.wire.mesos.agents import AgentCapability, AgentInfo
+from mesosphere.wire.mesos.attributes_codec import to_wire as attributes_to_wire
+from mesosphere.wire.mesos.commands import KillPolicy
+from mesosphere.wire.mesos.frameworks import FrameworkInfo
+from mesosphere.wire.mesos.ids import AgentID
+from mesosphere.wire.mesos.resources_codec import to_wire as resources_to_wire
+from mesosphere.wire.mesos.tasks import TaskInfo
+
+LEAVE_GRACE_S = 10.0
+"""After the master has dismissed this agent its tasks have so long to end."""
+
+
+class Frameworks:
+    """The frameworks of one agent and the conversation about them."""
+
+    def __init__(self, state: State, link_: Registration, tasks: Tasks, garbage: Garbage) -> None:
+        self._state = state
+        self._link = link_
+        self._tasks = tasks
+        self._garbage = garbage
+        self.leaving = ""
+        self._events: dict[str, tuple[str, Callable[[float, Any], list[Effect]]]] = {
+            "SUBSCRIBED": ("subscribed", self._subscribed),
+            "RUN_TASK": ("run_task", self._run_task),
+            "RUN_TASK_GROUP": ("run_task_group", self._run_task_group),
+            "KILL_TASK": ("kill_task", self._kill_task),
+            "ACKNOWLEDGE": ("acknowledge", self._acknowledge),
+            "SHUTDOWN_FRAMEWORK": ("shutdown_framework", self._shutdown_framework),
+            "SHUTDOWN_EXECUTOR": ("shutdown_executor", self._shutdown_executor),
+            "UPDATE_FRAMEWORK": ("update_framework", self._update_framework),
+            "RECONCILE": ("reconcile", self._reconcile),
+            "MESSAGE": ("message", self._message),
+            "SHUTDOWN": ("shutdown", self._shutdown),
+            "ERROR": ("error", self._error),
+        }
+
+    # --- the agent presents itself -------------------------------------------------------
+
+    def agent_info(self) -> AgentInfo:
+        """This agent as its master knows it."""
+        config = self._state.config
+        agent_id = self._state.agent_id
+        return AgentInfo(
+            hostname=config.hostname,
+            port=config.port,
+            resources=resources_to_wire(config.resources),
+            attributes=attributes_to_wire(config.attributes),
+            id=AgentID(agent_id) if agent_id is not None else None,
+        )
+
+    def subscription(self) -> link.Call:
+        """SUBSCRIBE with everything that runs or waits for an acknowledgement."""
+        agent_id = self._state.agent_id
+        reports = []
+        for task in self._state.tasks():
+            stream = self._state.streams.find(task.framework_id, task.task_id)
+            front = stream.front if stream is not None else None
+            reports.append(link.TaskReport(task=task.to_wire(), unacknowledged=front))
+        return link.Call(
+            type="SUBSCRIBE",
+            agent_id=AgentID(agent_id) if agent_id is not None else None,
+            subscribe=link.Subscribe(
+                agent_info=self.agent_info(),
+                version=self._state.config.version,
+                capabilities=[AgentCapability(type=name) for name in CAPABILITIES],
+                tasks=reports,
+                frameworks=[each.info for each in self._state.frameworks.values()],
+                completed_frameworks=[each.info for each in self._state.completed],
+            ),
+        )
+
+    # --- the master speaks ---------------------------------------------------------------
+
+    def received(self, now: float, record: bytes) -> list[Effect]:
+        """One record of the stream."""
+        try:
+            event = codec.decode(record, link.Event)
+        except WireError as error:
+            return self._link.retry(f"the master sent what can't be read: {error}")
+        if event.type == "PING":
+            return self._ping(event.ping)
+        found = self._events.get(event.type)
+        body = getattr(event, found[0]) if found is not None else None
+        if found is None or body is None:
+            return [Log("warning", "link_event_ignored", {"type": event.type})]
+        if event.type not in ("SUBSCRIBED", "ERROR", "SHUTDOWN") and not self._link.is_registered:
+            return [Log("warning", "link_event_early", {"type": event.type})]
+        return found[1](now, body)
+
+    def _ping(self, ping: link.Ping | None) -> list[Effect]:
+        if ping is not None and not ping.connected:
+            self._state.registered = False
+            return self._link.retry("the master does not count this agent as registered")
+        agent_id = AgentID(self._state.agent_id or "")
+        return self._link.send(link.Call(type="PONG", agent_id=agent_id))
+
+    def _subscribed(self, now: float, event: link.Subscribed) -> list[Effect]:
+        effects = self._link.subscribed(event)
+        self._state.registered = True
+        self._state.master = event.master_info
+        agent_id = event.agent_id.value
+        fields = {"agent": agent_id, "master": event.master_info.id}
+        effects.append(Log("info", "registered", fields))
+        if self._state.agent_id != agent_id:
+            self._state.agent_id = agent_id
+            info = f"meta/slaves/{agent_id}/slave.info"
+            effects.append(Checkpoint(info, codec.encode(self.agent_info())))
+            effects.append(Checkpoint(checkpoint.LATEST, agent_id.encode()))
+        for stream in self._state.streams.outstanding():
+            effects += self._tasks.send_front(stream)
+        return effects
+
+    # --- tasks ---------------------------------------------------------------------------
+
+    def _framework(self, info: FrameworkInfo) -> tuple[FrameworkRecord, list[Effect]]:
+        framework_id = info.id.value if info.id is not None else ""
+        record = self._state.frameworks.get(framework_id)
+        if record is not None and record.info == info:
+            return record, []
+        if record is None:
+            record = self._state.frameworks[framework_id] = FrameworkRecord(info, {})
+        record.info = info
+        return record, self._checkpoint_framework(record)
+
+    def _checkpoint_framework(self, record: FrameworkRecord) -> list[Effect]:
+        if not record.info.checkpoint:
+            return []
+        directory = checkpoint.framework_directory(self._state.agent_id or "", record.id)
+        return [Checkpoint(f"{directory}/framework.info", codec.encode(record.info))]
+
+    def _run_task(self, now: float, event: link.RunTask) -> list[Effect]:
+        task = event.task
+        if event.executor is not None:
+            task.executor = event.executor
+        framework, effects = self._framework(event.framework_info)
+        return [*effects, *self._run(now, framework, task)]
+
+    def _run(self, now: float, framework: FrameworkRecord, task: TaskInfo) -> list[Effect]:
+        if framework.is_terminating or task.task_id.value in framework.tasks:
+            fields = {"task": f"{framework.id}/{task.task_id.value}"}
+            return [Log("warning", "task_launch_ignored", fields)]
+        try:
+            return self._tasks.run(now, framework, task)
+        except WireError as error:
+            return self._tasks.refuse(
+                now, framework.id, task.task_id.value, "TASK_ERROR", "REASON_TASK_INVALID",
+                str(error),
+            )  # fmt: skip
+
+    def _run_task_group(self, now: float, event: link.RunTaskGroup) -> list[Effect]:
+        framework, effects = self._framework(event.framework_info)
+        for task in event.task_group.tasks:
+            task.executor = event.executor
+            effects += self._run(now, framework, task)
+        return effects
+
+    def _kill_task(self, now: float, event: link.KillTask) -> list[Effect]:
+        framework_id, task_id = event.framework_id.value, event.task_id.value
+        record = self._state.find(framework_id, task_id)
+        if record is not None:
+            return self._tasks.kill(now, record, _grace(event.kill_policy))
+        framework = self._state.frameworks.get(framework_id)
+        aware = framework is None or framework.can("PARTITION_AWARE")
+        return self._tasks.refuse(
+            now, framework_id, task_id, "TASK_DROPPED" if aware else "TASK_LOST",
+            "REASON_EXECUTOR_TERMINATED", "Cannot find executor",
+        )  # fmt: skip
+
+    def _reconcile(self, now: float, event: link.Reconcile) -> list[Effect]:
+        effects: list[Effect] = []
+        for task in event.tasks:
+            framework_id, task_id = task.framework_id.value, task.task_id.value
+            if self._state.find(framework_id, task_id) is not None:
+                continue
+            framework = self._state.frameworks.get(framework_id)
+            aware = framework is None or framework.can("PARTITION_AWARE")
+            effects += self._tasks.refuse(
+                now, framework_id, task_id, "TASK_DROPPED" if aware else "TASK_LOST",
+                "REASON_RECONCILIATION", "Reconciliation: task unknown to the agent",
+            )  # fmt: skip
+        return effects
+
+    def _acknowledge(self, now: float, event: link.Acknowledge) -> list[Effect]:
+        framework_id, task_id = event.framework_id.value, event.task_id.value
+        stream = self._state.streams.find(framework_id, task_id)
+        outcome = Acknowledgement.UNEXPECTED if stream is None else stream.acknowledge(event.uuid)
+        if stream is None or outcome is Acknowledgement.UNEXPECTED:
+            return [Log("debug", "acknowledgement_ignored", {"task": f"{framework_id}/{task_id}"})]
+        record = self._state.find(framework_id, task_id)
+        if outcome is Acknowledgement.CLOSED:
+            effects = self._state.streams.close(framework_id, task_id)
+            return [*effects, *self._retire(now, record)] if record is not None else effects
+        effects = self._checkpoint_acknowledgement(record, event.uuid)
+        if outcome is Acknowledgement.SEND_NEXT:
+            return [*effects, *self._tasks.send_front(stream)]
+        return [*effects, *self._tasks.rest(stream)]
+
+    def _checkpoint_acknowledgement(self, record: TaskRecord | None, uuid: bytes) -> list[Effect]:
+        if record is None or not record.durable:
+            return []
+        path = f"{self._tasks.directory(record)}/task.updates"
+        return [Checkpoint(path, checkpoint.encode_acknowledgement(uuid), append=True)]
+
+    def _retire(self, now: float, record: TaskRecord) -> list[Effect]:
+        """The end of a task was acknowledged: only its sandbox remains, for a while."""
+        self._garbage.schedule(record.sandbox, now)
+        agent_id = record.agent_id
+        path = checkpoint.executor_path(agent_id, record.framework_id, record.executor_id)
+        effects: list[Effect] = [RemoveCheckpoint(path)] if record.durable else []
+        gone = self._state.retire(record)
+        if gone is not None and gone.info.checkpoint:
+            effects.append(RemoveCheckpoint(checkpoint.framework_directory(agent_id, gone.id)))
+        return effects
+
+    # --- frameworks ----------------------------------------------------------------------
+
+    def _update_framework(self, now: float, event: link.UpdateFramework) -> list[Effect]:
+        info = event.framework_info
+        if info.id is None or info.id.value not in self._state.frameworks:
+            return []
+        return self._framework(info)[1]
+
+    def _shutdown_framework(self, now: float, event: link.ShutdownFramework) -> list[Effect]:
+        framework = self._state.frameworks.get(event.framework_id.value)
+        if framework is None:
+            return []
+        framework.is_terminating = True
+        effects: list[Effect] = []
+        for task in list(framework.tasks.values()):
+            effects += self._tasks.kill(now, task, None)
+        return [*effects, *self.after_exit(now)]
+
+    def _shutdown_executor(self, now: float, event: link.ShutdownExecutor) -> list[Effect]:
+        record = self._state.find(event.framework_id.value, event.executor_id.value)
+        return [] if record is None else self._tasks.kill(now, record, None)
+
+    def after_exit(self, now: float) -> list[Effect]:
+        """Ended tasks of terminating frameworks need no acknowledgement."""
+        effects: list[Effect] = []
+        for framework in list(self._state.frameworks.values()):
+            if not framework.is_terminating:
+                continue
+            for task in list(framework.tasks.values()):
+                if task.phase is Phase.ENDED:
+                    effects += self._state.streams.close(task.framework_id, task.task_id)
+                    effects += self._retire(now, task)
+        if self.leaving and not any(task.phase is not Phase.ENDED for task in self._state.tasks()):
+            effects.append(Halt(ExitCode.REFUSED, self.leaving))
+        return effects
+
+    def _message(self, now: float, event: link.Message) -> list[Effect]:
+        # A command executor has no use for messages; the original's drops them as well.
+        fields = {"framework": event.framework_id.value, "executor": event.executor_id.value}
+        return [Log("debug", "framework_message_ignored", fields)]
+
+    # --- the end of the link -------------------------------------------------------------
+
+    def _shutdown(self, now: float, event: link.Shutdown) -> list[Effect]:
+        """The master has dismissed this agent: end everything, then the process."""
+        self.leaving = f"the master has dismissed this agent: {event.message}"
+        effects: list[Effect] = [
+            Log("error", "dismissed", {"message": event.message}),
+            RemoveCheckpoint(checkpoint.LATEST),
+            SetTimer("leave", LEAVE_GRACE_S),
+        ]
+        for framework in list(self._state.frameworks.values()):
+            framework.is_terminating = True
+            for task in list(framework.tasks.values()):
+                effects += self._tasks.kill(now, task, None)
+        return [*effects, *self.after_exit(now)]
+
+    def _error(self, now: float, event: link.Error) -> list[Effect]:
+        self._state.registered = False
+        return self._link.retry(f"the master refuses this agent: {event.message}")
+
+    def checkpoint_failed(self, now: float, event: CheckpointFailed) -> list[Effect]:
+        """A file could not be written: a launch that depends on it fails, updates go out anyway."""
+        for record in self._state.tasks():
+            if not event.path.startswith(self._tasks.directory(record) + "/"):
+                continue
+            record.durable = False
+            if event.path.endswith("/task.info") and record.phase is Phase.LAUNCHING:
+                reason = f"the task can't be written to disk: {event.reason}"
+                end = End("TASK_FAILED", "REASON_CONTAINER_LAUNCH_FAILED", reason, "SOURCE_AGENT")
+                return self._tasks.tell_end(now, record, end)
+            stream = self._state.streams.find(record.framework_id, record.task_id)
+            return [] if stream is None else self._tasks.send_front(stream)
+        return []
+
+
+def _grace(policy: KillPolicy | None) -> float | None:
+    return None if policy is None else seconds(policy.grace_period)

@@ -1,0 +1,199 @@
+"""The agent's machine: turns what happens on the host and what the master says into effects.
+
+Decides nothing by itself: it hands each event to the part that does (`recovery`, `registration`,
+`tasks`, `frameworks`, `gc`). Names of timers, calls and probes begin with the concern: "master/",
+"update/", "grace/", "expire/", "health/", "gc", "leave". Source: docs/architecture.md, "Master and
+agent"; apache/mesos src/slave/slave.cpp for what each message means.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mesosphere.agent.core import registration
+from mesosphere.agent.core.commands import ContainersMeasured, FileRequested
+from mesosphere.agent.core.config import AgentConfig
+from mesosphere.agent.core.frameworks import Frameworks
+from mesosphere.agent.core.gc import CHECK_TIMER, Garbage, allowed_age_s
+from mesosphere.agent.core.life_cycle import Phase
+from mesosphere.agent.core.recovery import Recovery
+from mesosphere.agent.core.registration import Registration
+from mesosphere.agent.core.state import State
+from mesosphere.agent.core.tasks import Tasks
+from mesosphere.kernel import effects as do
+from mesosphere.kernel import events as on
+from mesosphere.kernel.exit_codes import ExitCode
+from mesosphere.kernel.ids import IdSource
+from mesosphere.kernel.machine import ensure
+
+Effects = list[do.Effect]
+LEAVE_TIMER = "leave"
+
+
+class AgentMachine:
+    """See `kernel.machine.Machine`. `files` is the meta tree, `sandboxes` what lies on disk."""
+
+    def __init__(
+        self,
+        config: AgentConfig,
+        ids: IdSource,
+        files: Mapping[str, bytes] = {},
+        sandboxes: tuple[tuple[str, float], ...] = (),
+    ) -> None:
+        self.config = config
+        self.state = State(config)
+        self.link = Registration(config, ids)
+        self.tasks = Tasks(config, self.state, self.link, ids)
+        self.garbage = Garbage()
+        self.frameworks = Frameworks(self.state, self.link, self.tasks, self.garbage)
+        self.recovery = Recovery(self.state, self.tasks)
+        self._files = files
+        self._sandboxes = sandboxes
+        self._handlers: dict[type[on.Event], Callable[[float, Any], Effects]] = {
+            on.TimerFired: self._timer,
+            on.LeaderChanged: self._leader,
+            on.Connected: self._connected,
+            on.Received: self._received,
+            on.Disconnected: self._disconnected,
+            on.CallAnswered: self._answered,
+            on.CallFailed: self._call_failed,
+            on.Probed: self._probed,
+            on.CheckFinished: self._check_finished,
+            on.ContainerStarted: self.tasks.started,
+            on.ContainerFailed: self.tasks.failed,
+            on.ContainerExited: self._exited,
+            on.ContainersRecovered: self._recovered,
+            on.CheckpointFailed: self._checkpoint_failed,
+            on.Sampled: self._sampled,
+            on.SessionLost: self._session_lost,
+            on.StopRequested: self._stop,
+            FileRequested: self._file,
+            ContainersMeasured: self._measured,
+        }
+
+    def start(self, now: float) -> Effects:
+        """Recover first; registering comes after."""
+        self.state.started_at = now
+        effects = self.recovery.begin(self._files)
+        keep = [task.sandbox for task in self.state.tasks()]
+        self.garbage.schedule_all(self._sandboxes, keep)
+        self._files, self._sandboxes = {}, ()
+        return [*effects, do.SetTimer(CHECK_TIMER, self.config.disk_watch_interval_s)]
+
+    def handle(self, now: float, event: on.Event) -> Effects:
+        """Take one event."""
+        handler = self._handlers.get(type(event))
+        ensure(handler is not None, f"the agent knows the event {type(event).__name__}")
+        assert handler is not None
+        return handler(now, event)
+
+    # --- the world -----------------------------------------------------------------------
+
+    def _timer(self, now: float, event: on.TimerFired) -> Effects:
+        name = event.name
+        if name == registration.RETRY_TIMER:
+            return self.link.subscribe(self.frameworks.subscription())
+        if name == registration.SILENCE_TIMER:
+            return self._lost(f"no word from the master for {self.link.silence_s:g} s")
+        if name == CHECK_TIMER:
+            return self._collect_garbage(now)
+        if name == LEAVE_TIMER:
+            return [do.Halt(ExitCode.REFUSED, self.frameworks.leaving)]
+        kind, _, key = name.partition("/")
+        if kind == "update":
+            stream = self.state.streams.find(*key.split("/", 1))
+            return [] if stream is None else self.tasks.send_front(stream)
+        return self.tasks.timer(now, kind, key)
+
+    def _recovered(self, now: float, event: on.ContainersRecovered) -> Effects:
+        return [*self.recovery.finish(now, event), *self.link.start()]
+
+    def _exited(self, now: float, event: on.ContainerExited) -> Effects:
+        effects = self.tasks.exited(now, event)
+        return [*effects, *self.frameworks.after_exit(now)]
+
+    def _checkpoint_failed(self, now: float, event: on.CheckpointFailed) -> Effects:
+        fields = {"path": event.path, "reason": event.reason}
+        effects: Effects = [do.Log("error", "checkpoint_failed", fields)]
+        return [*effects, *self.frameworks.checkpoint_failed(now, event)]
+
+    def _sampled(self, now: float, event: on.Sampled) -> Effects:
+        self.state.gauges = event.values
+        return []
+
+    def _measured(self, now: float, event: ContainersMeasured) -> Effects:
+        self.state.statistics = event.statistics
+        self.state.disk_used = event.disk_used
+        return []
+
+    def _session_lost(self, now: float, event: on.SessionLost) -> Effects:
+        # The agent holds nothing in the coordination service; detection goes on by itself.
+        return [do.Log("warning", "coordination_session_lost", {"reason": event.reason})]
+
+    def _stop(self, now: float, event: on.StopRequested) -> Effects:
+        # Containers live on: the next start of this agent takes them over.
+        running = sum(1 for task in self.state.tasks() if task.phase is not Phase.ENDED)
+        return [
+            do.Log("info", "stopping", {"signal": event.signal, "tasks": running}),
+            do.Halt(ExitCode.CLEAN, f"asked to end by {event.signal}"),
+        ]
+
+    def _file(self, now: float, event: FileRequested) -> Effects:
+        return [
+            do.ServeFile(
+                event.request, event.action, event.path, event.shown,
+                event.offset, event.length, event.v1,
+            )
+        ]  # fmt: skip
+
+    def _collect_garbage(self, now: float) -> Effects:
+        config = self.config
+        age_s = allowed_age_s(config.gc_delay_s, config.gc_disk_headroom, self.state.disk_used)
+        gone = self.garbage.collect(now, age_s)
+        effects: Effects = [do.RemoveSandbox(path) for path in gone]
+        return [*effects, do.SetTimer(CHECK_TIMER, config.disk_watch_interval_s)]
+
+    # --- answers of others ---------------------------------------------------------------
+
+    def _answered(self, now: float, event: on.CallAnswered) -> Effects:
+        if event.call.startswith("health/"):
+            passed = 200 <= event.status < 400
+            return self.tasks.checked(now, event.call, passed, f"HTTP status {event.status}")
+        effects = self.link.answered(event)
+        self.state.registered = self.link.is_registered
+        return effects
+
+    def _call_failed(self, now: float, event: on.CallFailed) -> Effects:
+        if event.call.startswith("health/"):
+            return self.tasks.checked(now, event.call, False, event.reason)
+        # Updates are repeated by their timers; a dead link shows by silence.
+        return [do.Log("debug", "call_failed", {"call": event.call, "reason": event.reason})]
+
+    def _probed(self, now: float, event: on.Probed) -> Effects:
+        return self.tasks.checked(now, event.probe, event.ok, event.reason)
+
+    def _check_finished(self, now: float, event: on.CheckFinished) -> Effects:
+        reason = event.reason or f"the command exited with status {event.exit_code}"
+        return self.tasks.checked(now, event.check, event.exit_code == 0, reason)
+
+    # --- the link ------------------------------------------------------------------------
+
+    def _leader(self, now: float, event: on.LeaderChanged) -> Effects:
+        effects = self.link.leader_changed(event)
+        self.state.registered = False
+        return effects
+
+    def _connected(self, now: float, event: on.Connected) -> Effects:
+        return self.link.connected(event) if event.stream == registration.STREAM else []
+
+    def _disconnected(self, now: float, event: on.Disconnected) -> Effects:
+        return self._lost(event.reason) if event.stream == registration.STREAM else []
+
+    def _lost(self, reason: str) -> Effects:
+        self.state.registered = False
+        return self.link.retry(reason)
+
+    def _received(self, now: float, event: on.Received) -> Effects:
+        if event.stream != registration.STREAM:
+            return []
+        effects = self.frameworks.received(now, event.record)
+        return [*self.link.heard(), *effects] if self.link.is_registered else effects

@@ -1,0 +1,390 @@
+"""Runs command tasks: from RUN_TASK to the acknowledged end, by the table of `life_cycle`.
+
+Decides effects for each input of a task. Invariants: `task.info` is on disk before its container is
+launched, an update before it is sent; a terminal update is on disk before the supervisor forgets
+the exit; a kill is on disk before it is done, so a restart in between does not forgive it.
+Source: "Mesos: life of a task" (apache/mesos src/slave/slave.cpp, src/launcher/executor.cpp).
+"""
+
+import signal
+
+from mesosphere.agent.core import checkpoint, health
+from mesosphere.agent.core.config import AgentConfig
+from mesosphere.agent.core.containers import build_plan, executor_directory, sandbox_path
+from mesosphere.agent.core.exits import Circumstances, End, judge_exit
+from mesosphere.agent.core.life_cycle import LIFE_CYCLE, Action, Input, Phase
+from mesosphere.agent.core.registration import Registration
+from mesosphere.agent.core.requests import (
+    command_words,
+    container_request,
+    task_environment,
+    why_unsupported,
+)
+from mesosphere.agent.core.state import FrameworkRecord, State, TaskRecord, seconds
+from mesosphere.agent.core.status_updates import UpdateStream
+from mesosphere.kernel.effects import (
+    CancelTimer,
+    Checkpoint,
+    DestroyContainer,
+    Effect,
+    LaunchContainer,
+    Log,
+    SetTimer,
+    SignalContainer,
+)
+from mesosphere.kernel.events import ContainerExited, ContainerFailed, ContainerStarted
+from mesosphere.kernel.ids import IdSource
+from mesosphere.kernel.machine import ensure
+from mesosphere.wire.mesos import link
+from mesosphere.wire.mesos.containers import ContainerStatus, IPAddress, NetworkInfo
+from mesosphere.wire.mesos.enums import is_terminal
+from mesosphere.wire.mesos.ids import AgentID, ContainerID, ExecutorID, FrameworkID, TaskID
+from mesosphere.wire.mesos.resources_codec import from_wire
+from mesosphere.wire.mesos.tasks import TaskInfo, TaskStatus
+
+KILL_GRACE_S = 3.0
+"""Between SIGTERM and SIGKILL when neither the kill nor the task says otherwise."""
+GRACE_LIMIT_S = 86_400.0
+"""Longest grace: a kill ends some day."""
+
+
+class Tasks:
+    """The tasks of one agent."""
+
+    def __init__(self, config: AgentConfig, state: State, link_: Registration, ids: IdSource):
+        self._config = config
+        self._state = state
+        self._link = link_
+        self._ids = ids
+        self.health: dict[str, health.HealthState] = {}
+
+    # --- launching -----------------------------------------------------------------------
+
+    def run(self, now: float, framework: FrameworkRecord, info: TaskInfo) -> list[Effect]:
+        """Launch a command task, or tell why not."""
+        agent_id = self._state.agent_id or ""
+        container = self._ids.uuid()
+        command = info.command
+        user = (command.user if command is not None else None) or framework.info.user
+        below = executor_directory(agent_id, framework.id, info.task_id.value)
+        record = TaskRecord(
+            info=info,
+            framework_id=framework.id,
+            agent_id=agent_id,
+            container=container,
+            sandbox=f"{self._config.host.work_dir}/{below}/runs/{container}",
+            user=user,
+            launched_at=now,
+            durable=framework.info.checkpoint,
+            statuses=[],
+        )
+        self._state.add(framework, record)
+        reason = why_unsupported(info, self._config)
+        if info.health_check is not None and not reason:
+            reason = health.why_no_check(info.health_check)
+        if reason:
+            record.phase = Phase.ENDED
+            end = End("TASK_FAILED", "REASON_CONTAINER_LAUNCH_FAILED", reason, "SOURCE_AGENT")
+            return self.tell_end(now, record, end)
+        resources = from_wire(info.resources)
+        request = container_request(
+            info, framework.info, agent_id, container, resources, self._config
+        )
+        ensure(sandbox_path(self._config.host, request) == record.sandbox, "one sandbox path")
+        plan = build_plan(request, self._config.host)
+        file = checkpoint.TaskFile(info, container, record.sandbox, user, now)
+        launch: list[Effect] = [
+            Log("info", "container_launched", {"task": record.key, "container": container}),
+            LaunchContainer(container, plan),
+        ]
+        path = f"{self.directory(record)}/task.info"
+        effects = self._persist(record, path, checkpoint.encode_task(file), launch, append=False)
+        return [*effects, *self.tell(now, record, End("TASK_STARTING", None, ""))]
+
+    def directory(self, record: TaskRecord) -> str:
+        """Where the files of a task are, below the work directory."""
+        return checkpoint.task_directory(
+            record.agent_id, record.framework_id, record.task_id, record.container
+        )
+
+    def _persist(
+        self, record: TaskRecord, path: str, data: bytes, then: list[Effect], append: bool = True
+    ) -> list[Effect]:
+        if not record.durable:
+            return then
+        return [Checkpoint(path, data, append, tuple(then))]
+
+    # --- inputs --------------------------------------------------------------------------
+
+    def started(self, now: float, event: ContainerStarted) -> list[Effect]:
+        """The command runs."""
+        record = self._state.containers.get(event.container)
+        if record is None:
+            return [DestroyContainer(event.container)]
+        record.pid = event.pid
+        return self.step(now, record, Input.STARTED)
+
+    def failed(self, now: float, event: ContainerFailed) -> list[Effect]:
+        """The command never ran."""
+        record = self._state.containers.get(event.container)
+        if record is None:
+            return []
+        self._state.count("container_launch_errors")
+        return self.step(now, record, Input.LAUNCH_FAILED, failure=event)
+
+    def exited(self, now: float, event: ContainerExited) -> list[Effect]:
+        """The command ended and its container is gone."""
+        record = self._state.containers.get(event.container)
+        if record is None or record.phase is Phase.ENDED:
+            return [DestroyContainer(event.container)]
+        return self.step(now, record, Input.EXITED, exit=event)
+
+    def kill(self, now: float, record: TaskRecord, grace_s: float | None) -> list[Effect]:
+        """The framework wants the task to end."""
+        policy = record.info.kill_policy
+        if grace_s is None and policy is not None:
+            grace_s = seconds(policy.grace_period)
+        record.killed = True
+        record.kill_grace_s = min(max(KILL_GRACE_S if grace_s is None else grace_s, 0.0),
+                                  GRACE_LIMIT_S)  # fmt: skip
+        return self.step(now, record, Input.KILL)
+
+    def timer(self, now: float, kind: str, key: str) -> list[Effect]:
+        """`grace/<task>`, `expire/<task>` or `health/<task>` fired."""
+        record = self._state.find(*key.split("/", 1))
+        if record is None:
+            return []
+        if kind == "grace":
+            return self.step(now, record, Input.GRACE_OVER)
+        if kind == "expire":
+            record.expired = True
+            return self.step(now, record, Input.EXPIRED)
+        return self._start_check(record)
+
+    def step(
+        self,
+        now: float,
+        record: TaskRecord,
+        given: Input,
+        failure: ContainerFailed | None = None,
+        exit: ContainerExited | None = None,
+    ) -> list[Effect]:
+        """Move a task along the table and gather what follows."""
+        step = LIFE_CYCLE.step(record.phase, given)
+        if step is None:
+            fields = {"task": record.key, "phase": record.phase.value, "input": given.value}
+            return [Log("debug", "task_input_ignored", fields)]
+        record.phase = step.state
+        effects: list[Effect] = []
+        for action in step.actions:
+            effects += self._act(now, record, action, failure, exit)
+        return effects
+
+    def _act(
+        self,
+        now: float,
+        record: TaskRecord,
+        action: Action,
+        failure: ContainerFailed | None,
+        exit: ContainerExited | None,
+    ) -> list[Effect]:
+        if action is Action.TELL_RUNNING:
+            record.running_at = now
+            return self.tell(now, record, End("TASK_RUNNING", None, ""))
+        if action is Action.WATCH:
+            return self.watch(now, record)
+        if action is Action.TELL_KILLING:
+            return self._tell_killing(now, record)
+        if action is Action.TERMINATE:
+            return self.terminate(now, record)
+        if action is Action.SHORTEN_GRACE:
+            return self._arm_grace(now, record)
+        if action is Action.DESTROY:
+            return [DestroyContainer(record.container)]
+        return self.tell_end(now, record, self._judge(record, action, failure, exit))
+
+    # --- actions -------------------------------------------------------------------------
+
+    def watch(self, now: float, record: TaskRecord) -> list[Effect]:
+        """Arm the completion deadline and the first health check of a task that runs."""
+        effects: list[Effect] = []
+        most_s = seconds(record.info.max_completion_time)
+        if most_s is not None:
+            since = record.running_at if record.running_at is not None else now
+            effects.append(SetTimer(f"expire/{record.key}", max(0.0, since + most_s - now)))
+        if record.info.health_check is not None:
+            state = health.HealthState(record.info.health_check, now)
+            self.health[record.key] = state
+            effects.append(SetTimer(f"health/{record.key}", state.first_delay_s()))
+        return effects
+
+    def _tell_killing(self, now: float, record: TaskRecord) -> list[Effect]:
+        framework = self._state.frameworks.get(record.framework_id)
+        if framework is None or not framework.can("TASK_KILLING_STATE"):
+            return []
+        return self.tell(now, record, End("TASK_KILLING", None, ""))
+
+    def terminate(self, now: float, record: TaskRecord) -> list[Effect]:
+        """SIGTERM to the whole tree, after the kill was written down."""
+        record.killed = True
+        grace_s = KILL_GRACE_S if record.kill_grace_s is None else record.kill_grace_s
+        path = f"{self.directory(record)}/task.updates"
+        term: list[Effect] = [SignalContainer(record.container, signal.SIGTERM)]
+        effects = self._persist(record, path, checkpoint.encode_kill(grace_s), term)
+        return [*effects, CancelTimer(f"health/{record.key}"), *self._arm_grace(now, record)]
+
+    def _arm_grace(self, now: float, record: TaskRecord) -> list[Effect]:
+        # A repeated kill may only shorten the grace.
+        grace_s = KILL_GRACE_S if record.kill_grace_s is None else record.kill_grace_s
+        until = now + grace_s
+        if record.grace_until is not None and until >= record.grace_until:
+            return []
+        record.grace_until = until
+        return [SetTimer(f"grace/{record.key}", grace_s)]
+
+    def _judge(
+        self,
+        record: TaskRecord,
+        action: Action,
+        failure: ContainerFailed | None,
+        exit: ContainerExited | None,
+    ) -> End:
+        if action is Action.TELL_CANCELLED:
+            return End(
+                "TASK_KILLED", "REASON_TASK_KILLED_DURING_LAUNCH", "Killed during launch",
+                "SOURCE_AGENT",
+            )  # fmt: skip
+        if failure is not None:
+            reason = f"Failed to launch container: {failure.reason}"
+            return End("TASK_FAILED", "REASON_CONTAINER_LAUNCH_FAILED", reason, "SOURCE_AGENT")
+        ensure(exit is not None, f"an end of {record.key} has an exit")
+        assert exit is not None
+        circumstances = Circumstances(record.killed, record.expired)
+        return judge_exit(exit.status, exit.limitation, exit.message, circumstances)
+
+    # --- health --------------------------------------------------------------------------
+
+    def _start_check(self, record: TaskRecord) -> list[Effect]:
+        state = self.health.get(record.key)
+        framework = self._state.frameworks.get(record.framework_id)
+        if state is None or framework is None or record.phase is not Phase.RUNNING:
+            return []
+        command = state.check.command
+        argv: tuple[str, ...] = ()
+        environment: dict[str, str] = {}
+        if command is not None:
+            argv = command_words(command)
+            environment = task_environment(
+                record.info, framework.info, record.agent_id, record.container, self._config
+            )
+        effect = health.start_round(state, record.key, record.container, argv, environment)
+        return [] if effect is None else [effect]
+
+    def checked(self, now: float, name: str, passed: bool, reason: str) -> list[Effect]:
+        """The answer of `health/<framework>/<task>/<round>`."""
+        key, _, number = name.removeprefix("health/").rpartition("/")
+        state = self.health.get(key)
+        record = self._state.find(*key.split("/", 1))
+        if state is None or record is None or record.phase is not Phase.RUNNING:
+            return []
+        if number != str(state.round):
+            return []
+        verdict = state.judge(now, passed)
+        again: list[Effect] = [SetTimer(f"health/{key}", state.check.interval_seconds)]
+        if verdict is health.Verdict.SILENT:
+            return again
+        record.healthy = state.healthy
+        reason_name = "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED"
+        end = End("TASK_RUNNING", reason_name, "" if passed else f"Health check failed: {reason}")
+        told = self.tell(now, record, end)
+        if verdict is health.Verdict.GIVE_UP:
+            return [*told, *self.step(now, record, Input.UNHEALTHY)]
+        return [*told, *again]
+
+    # --- updates -------------------------------------------------------------------------
+
+    def tell(self, now: float, record: TaskRecord, end: End) -> list[Effect]:
+        """Queue a status update; it is sent once it is on disk and its turn has come."""
+        status = self.make_status(now, record, end)
+        record.note(status)
+        stream = self._state.streams.stream(record.framework_id, record.task_id)
+        then = self.send_front(stream) if stream.add(status) else []
+        path = f"{self.directory(record)}/task.updates"
+        return self._persist(record, path, checkpoint.encode_update(status), then)
+
+    def tell_end(self, now: float, record: TaskRecord, end: End) -> list[Effect]:
+        """The terminal update; once it is on disk the supervisor may forget the container."""
+        record.phase = Phase.ENDED
+        self.health.pop(record.key, None)
+        self._state.count(f"tasks_{end.state.removeprefix('TASK_').lower()}")
+        told = self.tell(now, record, end)
+        forget = DestroyContainer(record.container)
+        if told and isinstance(told[-1], Checkpoint):
+            last = told[-1]
+            told[-1] = Checkpoint(last.path, last.data, last.append, (forget, *last.then))
+        else:
+            told = [forget, *told]
+        fields = {"task": record.key, "state": end.state, "message": end.message}
+        timers = [CancelTimer(f"{kind}/{record.key}") for kind in ("grace", "expire", "health")]
+        return [Log("info", "task_ended", fields), *timers, *told]
+
+    def make_status(self, now: float, record: TaskRecord, end: End) -> TaskStatus:
+        """A status of this task with a uuid of its own."""
+        address = IPAddress(ip_address=self._config.ip)
+        return TaskStatus(
+            task_id=record.info.task_id,
+            state=end.state,
+            message=end.message or None,
+            source=end.source,
+            reason=end.reason,
+            agent_id=AgentID(record.agent_id),
+            executor_id=ExecutorID(record.executor_id),
+            timestamp=now,
+            uuid=self._ids.uuid_bytes(),
+            healthy=record.healthy,
+            container_status=ContainerStatus(
+                container_id=ContainerID(record.container),
+                network_infos=[NetworkInfo(ip_addresses=[address])],
+                executor_pid=record.pid or None,
+            ),
+        )
+
+    def send_front(self, stream: UpdateStream) -> list[Effect]:
+        """Send the outstanding update of a stream, if the master is there, and arm its retry."""
+        front = stream.front
+        if front is None or not self._link.is_registered:
+            return []
+        record = self._state.find(stream.framework_id, stream.task_id)
+        call = link.Call(
+            type="UPDATE",
+            agent_id=AgentID(self._state.agent_id or ""),
+            update=link.Update(
+                framework_id=FrameworkID(stream.framework_id),
+                status=front,
+                latest_state=record.state if record is not None else front.state,
+            ),
+        )
+        return [*self._link.send(call), self._state.streams.arm(stream)]
+
+    def rest(self, stream: UpdateStream) -> list[Effect]:
+        """Everything of a stream was acknowledged: no retry is due."""
+        return [CancelTimer(stream.timer)]
+
+    def refuse(
+        self, now: float, framework_id: str, task_id: str, state: str, reason: str, message: str
+    ) -> list[Effect]:
+        """Tell about a task that this agent does not have; it is repeated until acknowledged."""
+        stream = self._state.streams.stream(framework_id, task_id)
+        if any(is_terminal(each.state) for each in stream.pending):
+            return []
+        status = TaskStatus(
+            task_id=TaskID(task_id),
+            state=state,
+            message=message,
+            source="SOURCE_AGENT",
+            reason=reason,
+            agent_id=AgentID(self._state.agent_id or ""),
+            timestamp=now,
+            uuid=self._ids.uuid_bytes(),
+        )
+        return self.send_front(stream) if stream.add(status) else []
