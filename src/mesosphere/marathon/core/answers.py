@@ -3,7 +3,7 @@
 Source: Marathon, "REST API"; MarathonExceptionMapper.scala, Validation.scala.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mesosphere.kernel.http import Response, json_response
@@ -73,7 +73,7 @@ def locked(deployments: Sequence[str]) -> Response:
 
 
 def deployment_result(
-    status: int, version: str, deployment_id: str, headers: dict[str, str] = {}
+    status: int, version: str, deployment_id: str, headers: Mapping[str, str] = {}
 ) -> Response:
     """The answer to every change that starts a deployment."""
     return json_response(

@@ -7,7 +7,7 @@ Invariants: a refused change leaves no trace; two deployments never move the sam
 Source: Marathon, GroupManagerImpl.scala, AppsResource.scala, DeploymentPlanReverter.scala.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -38,7 +38,7 @@ class Accepted(msgspec.Struct, frozen=True):
     deployment_id: str
     plan: Plan
 
-    def response(self, status: int = 200, headers: dict[str, str] = {}) -> Response:
+    def response(self, status: int = 200, headers: Mapping[str, str] = {}) -> Response:
         """The usual answer."""
         return answers.deployment_result(status, self.version, self.deployment_id, headers)
 
@@ -57,7 +57,7 @@ class Changes:
         *,
         group: str = paths.ROOT,
         restart: Iterable[str] = (),
-        faults: Faults = [],
+        faults: Sequence[tuple[str, str]] = (),
     ) -> Root:
         """The target validated, with service ports and versions. Raises Rejected."""
         state = self._state
@@ -119,7 +119,7 @@ class Changes:
         force: bool,
         group: str = paths.ROOT,
         restart: Iterable[str] = (),
-        faults: Faults = [],
+        faults: Sequence[tuple[str, str]] = (),
         cancelling: str | None = None,
     ) -> Accepted:
         """Make the tree the target, as a deployment. Raises Rejected.

@@ -124,10 +124,7 @@ class Launcher:
     def offered(self, outcome: Outcome, offers: Sequence[Offer]) -> None:
         """Take offers: every one is accepted or declined in this step."""
         self._state.count("mesos.offers.incoming", len(offers))
-        unused = []
-        for offer in offers:
-            if not self._use(outcome, offer):
-                unused.append(offer.id.value)
+        unused = [offer.id.value for offer in offers if not self._use(outcome, offer)]
         if unused:
             self._state.count("mesos.offers.declined", len(unused))
             refuse_s = self._state.config.decline_offer_duration_s

@@ -47,6 +47,8 @@ class State:
         self.touched: dict[str, None] = {}
         self.readiness: dict[str, dict[str, Any]] = {}
         self.counters: dict[str, int] = {}
+        self.fragments: dict[str, tuple[App, bytes]] = {}
+        self.clock = 0.0  # of the latest request
         self.started_at = 0.0
         self.elected_at = 0.0
         self.gauges: dict[str, float] = {}

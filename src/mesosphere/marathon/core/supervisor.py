@@ -253,7 +253,7 @@ class Supervisor:
         self._kills.pop(instance.id, None)
         self._launching.pop(instance.id, None)
         outcome.do(CancelTimer(UNREACHABLE_PREFIX + instance.id))
-        if instance.goal is Goal.RUNNING and instance.app_id in state.queue.entries:
+        if instance.goal is Goal.RUNNING:
             state.queue.revive(instance.app_id, instance.id, instance.incarnation + 1)
         state.touch(instance.app_id)
         self._send_kills(outcome)

@@ -1,0 +1,155 @@
+"""Runs Marathon: flags to configuration, configuration to machine, machine to node."""
+
+import getpass
+import os
+import re
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mesosphere.kernel.exit_codes import ExitCode
+from mesosphere.kernel.flags import HelpRequested, Settings, UsageError, parse
+from mesosphere.kernel.ids import IdSource
+from mesosphere.marathon.api import api
+from mesosphere.marathon.core.config import MarathonConfig
+from mesosphere.marathon.core.machine import MarathonMachine
+from mesosphere.marathon.flags import FLAGS
+from mesosphere.runtime.coordination import open_coordination
+from mesosphere.runtime.node import Node, serve
+
+EVENT_BYTES = 4096
+"""What one event counts for in --event_stream_max_outstanding_messages."""
+
+_CREDENTIALS = re.compile(r"//[^/@]+@")
+
+
+def configure(settings: Settings, hostname: str) -> MarathonConfig:
+    """The machine's configuration of a command line."""
+    own = f"{hostname}:{settings.http_port}"
+    return MarathonConfig(
+        master=settings.master,
+        own_address=own,
+        hostname=hostname,
+        http_port=settings.http_port,
+        framework_name=settings.framework_name,
+        mesos_user=settings.mesos_user or getpass.getuser(),
+        mesos_role=settings.mesos_role,
+        principal=settings.mesos_authentication_principal,
+        webui_url=settings.webui_url,
+        checkpoint=settings.checkpoint,
+        failover_timeout_s=settings.failover_timeout,
+        executor=settings.executor,
+        features=settings.enable_features,
+        env_vars_prefix=settings.env_vars_prefix,
+        default_network_name=settings.default_network_name,
+        mesos_bridge_name=settings.mesos_bridge_name,
+        local_port_min=settings.local_port_min,
+        local_port_max=settings.local_port_max,
+        max_apps=settings.max_apps,
+        max_running_deployments=settings.max_running_deployments,
+        max_versions=settings.zk_max_versions,
+        max_instances_per_offer=settings.max_instances_per_offer,
+        launch_tokens=settings.launch_tokens,
+        launch_token_refresh_interval_s=settings.launch_token_refresh_interval / 1000,
+        decline_offer_duration_s=settings.decline_offer_duration / 1000,
+        min_revive_offers_interval_s=settings.min_revive_offers_interval / 1000,
+        suppress_offers=settings.suppress_offers,
+        maintenance_mode=settings.maintenance_mode,
+        draining_s=float(settings.draining_seconds),
+        task_launch_confirm_timeout_s=settings.task_launch_confirm_timeout / 1000,
+        task_launch_timeout_s=settings.task_launch_timeout / 1000,
+        reconciliation_interval_s=settings.reconciliation_interval / 1000,
+        scale_apps_initial_delay_s=settings.scale_apps_initial_delay / 1000,
+        scale_apps_interval_s=settings.scale_apps_interval / 1000,
+        kill_chunk_size=settings.kill_chunk_size,
+        kill_retry_timeout_s=settings.kill_retry_timeout / 1000,
+        max_concurrent_health_checks=settings.max_concurrent_marathon_health_checks,
+        event_stream_limit_bytes=settings.event_stream_max_outstanding_messages * EVENT_BYTES,
+        access_control_allow_origin=settings.access_control_allow_origin,
+        shown=shown(settings, hostname),
+    )
+
+
+def shown(settings: Settings, hostname: str) -> dict[str, object]:
+    """`marathon_config` and `zookeeper_config` of /v2/info, under the original's keys."""
+    plain = (
+        "checkpoint decline_offer_duration default_network_name env_vars_prefix executor"
+        " failover_timeout framework_name launch_tokens launch_token_refresh_interval"
+        " local_port_max local_port_min maintenance_mode max_instances_per_offer"
+        " mesos_bridge_name mesos_leader_ui_url mesos_role mesos_user min_revive_offers_interval"
+        " reconciliation_interval scale_apps_initial_delay scale_apps_interval"
+        " task_launch_confirm_timeout task_launch_timeout webui_url"
+    ).split()
+    config: dict[str, Any] = {name: getattr(settings, name) for name in plain}
+    config["launch_token"] = config.pop("launch_tokens")
+    config["master"] = without_credentials(settings.master)
+    config["hostname"] = hostname
+    config["ha"] = settings.zk is not None
+    config["features"] = list(settings.enable_features)
+    config["access_control_allow_origin"] = list(settings.access_control_allow_origin) or None
+    config["new_group_enforce_role"] = "off"
+    zookeeper = {
+        "zk": without_credentials(settings.zk),
+        "zk_max_versions": settings.zk_max_versions,
+        "zk_session_timeout": settings.zk_session_timeout,
+    }
+    return {"marathon_config": config, "zookeeper_config": zookeeper}
+
+
+def without_credentials(url: str | None) -> str | None:
+    """A zk:// URL as it may be shown."""
+    return None if url is None else _CREDENTIALS.sub("//xxxxxxxx:xxxxxxxx@", url)
+
+
+def checked(settings: Settings) -> Settings:
+    """The settings, if they make sense together. Raises UsageError."""
+    if settings.local_port_min > settings.local_port_max:
+        raise UsageError("mesosphere marathon: --local_port_min is above --local_port_max")
+    if settings.zk is not None and not settings.zk.startswith("zk://"):
+        raise UsageError(f"mesosphere marathon: --zk: '{settings.zk}' is not zk://hosts/path")
+    if not settings.master.startswith("zk://") and not re.fullmatch(r".+:\d{1,5}", settings.master):
+        raise UsageError(
+            f"mesosphere marathon: --master: '{settings.master}' is neither zk://hosts/path nor"
+            " host:port"
+        )
+    return settings
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run in the foreground until asked to end; returns the exit code."""
+    try:
+        settings = checked(
+            parse(
+                FLAGS,
+                arguments,
+                environ,
+                program="mesosphere marathon",
+                prefix="MARATHON",
+                read=lambda path: Path(path).read_text(),
+                summary="Keeps long-running apps running.",
+            )
+        )
+    except HelpRequested as page:
+        sys.stdout.write(f"{page}\n")
+        return int(ExitCode.CLEAN)
+    except UsageError as error:
+        sys.stderr.write(f"{error}\n")
+        return int(ExitCode.USAGE)
+    hostname = settings.hostname or socket.gethostname()
+    machine = MarathonMachine(configure(settings, hostname), IdSource(os.urandom(32)))
+    node = Node(
+        name="marathon",
+        machine=machine,
+        api=api(machine),
+        listen=(settings.http_address, settings.http_port),
+        work_dir=None if settings.zk is not None else Path(settings.state_dir),
+        coordination=open_coordination(
+            settings.zk,
+            Path(settings.state_dir),
+            session_timeout_s=settings.zk_session_timeout / 1000,
+        ),
+        log_level=settings.logging_level,
+    )
+    return serve(node)
