@@ -74,14 +74,32 @@ def configure(settings: Settings, hostname: str) -> MarathonConfig:
 
 def shown(settings: Settings, hostname: str) -> dict[str, object]:
     """`marathon_config` and `zookeeper_config` of /v2/info, under the original's keys."""
-    plain = (
-        "checkpoint decline_offer_duration default_network_name env_vars_prefix executor"
-        " failover_timeout framework_name launch_tokens launch_token_refresh_interval"
-        " local_port_max local_port_min maintenance_mode max_instances_per_offer"
-        " mesos_bridge_name mesos_leader_ui_url mesos_role mesos_user min_revive_offers_interval"
-        " reconciliation_interval scale_apps_initial_delay scale_apps_interval"
-        " task_launch_confirm_timeout task_launch_timeout webui_url"
-    ).split()
+    plain = [
+        "checkpoint",
+        "decline_offer_duration",
+        "default_network_name",
+        "env_vars_prefix",
+        "executor",
+        "failover_timeout",
+        "framework_name",
+        "launch_tokens",
+        "launch_token_refresh_interval",
+        "local_port_max",
+        "local_port_min",
+        "maintenance_mode",
+        "max_instances_per_offer",
+        "mesos_bridge_name",
+        "mesos_leader_ui_url",
+        "mesos_role",
+        "mesos_user",
+        "min_revive_offers_interval",
+        "reconciliation_interval",
+        "scale_apps_initial_delay",
+        "scale_apps_interval",
+        "task_launch_confirm_timeout",
+        "task_launch_timeout",
+        "webui_url",
+    ]
     config: dict[str, Any] = {name: getattr(settings, name) for name in plain}
     config["launch_token"] = config.pop("launch_tokens")
     config["master"] = without_credentials(settings.master)

@@ -355,9 +355,11 @@ class World:
     def events(self, stream: str) -> list[dict[str, Any]]:
         found = []
         for record in self.sent[stream].split(b"\r\n\r\n"):
-            for line in record.split(b"\r\n"):
-                if line.startswith(b"data: "):
-                    found.append(dict(json.loads(line[6:])))
+            found += [
+                dict(json.loads(line[6:]))
+                for line in record.split(b"\r\n")
+                if line.startswith(b"data: ")
+            ]
         return found
 
 
