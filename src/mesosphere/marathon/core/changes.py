@@ -191,7 +191,7 @@ class Changes:
                 state.storage.put_app(after)
             else:
                 state.storage.put_deletion(app_id, target.version)
-        state.history.append((target.version, dict(target.groups)))
+        state.history.append((target.version, target.groups))
         del state.history[: -state.config.max_versions]
         state.root = target
         state.storage.put_root(target, state.history)

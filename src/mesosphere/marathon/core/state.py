@@ -13,13 +13,13 @@ from mesosphere.marathon.core.backoff import BackOff
 from mesosphere.marathon.core.config import MarathonConfig
 from mesosphere.marathon.core.deployments import Deployments
 from mesosphere.marathon.core.event_stream import EventStreams, encode_event
-from mesosphere.marathon.core.groups import Group, Root
+from mesosphere.marathon.core.groups import Root
 from mesosphere.marathon.core.health import overall
 from mesosphere.marathon.core.instances import Condition, Instance, Instances
 from mesosphere.marathon.core.outcome import Outcome
 from mesosphere.marathon.core.queue import LaunchQueue
 from mesosphere.marathon.core.service_ports import ServicePorts
-from mesosphere.marathon.core.storage import Failure, Storage
+from mesosphere.marathon.core.storage import Failure, History, Storage
 from mesosphere.wire.marathon.app import App
 
 DEFINITION_CACHE_LIMIT = 20_000
@@ -34,7 +34,7 @@ class State:
         self.ids = ids
         self.storage = Storage(config.state_path, config.max_versions)
         self.root = Root()
-        self.history: list[tuple[str, dict[str, Group]]] = []
+        self.history: History = []
         self.instances = Instances()
         self.deployments = Deployments()
         self.failures: dict[str, Failure] = {}

@@ -32,12 +32,36 @@ CHANGE_LIMIT_APPS = 1500
 """Apps that one request may change: the store takes 2,000 writes in one transaction."""
 
 
+ROOT_LIMIT_BYTES = 500_000
+"""Size of the record of the tree; the oldest history is given up to stay below it."""
+
+History = list[tuple[str, Mapping[str, Group]]]
+"""(version, groups) of the tree, oldest first; neighbours share the groups that did not change."""
+
+
 class RootRecord(msgspec.Struct, frozen=True):
-    """The tree without its apps. `history`: (version, groups) of earlier trees, oldest first."""
+    """The tree without its apps. `history`: (version, which of `trees`), oldest first."""
 
     version: str
-    groups: dict[str, Group]
-    history: tuple[tuple[str, dict[str, Group]], ...] = ()
+    trees: list[dict[str, Group]]
+    history: list[tuple[str, int]]
+
+
+def encode_root(root: Root, history: History) -> bytes:
+    """The record of the tree, with as much history as fits."""
+    kept = list(history)
+    while True:
+        trees: list[Mapping[str, Group]] = []
+        listed = []
+        for version, groups in [*kept, (root.version, root.groups)]:
+            if not trees or trees[-1] is not groups:
+                trees.append(groups)
+            listed.append((version, len(trees) - 1))
+        record = {"version": root.version, "trees": trees, "history": listed[:-1]}
+        data = msgspec.json.encode(record)
+        if len(data) <= ROOT_LIMIT_BYTES or not kept:
+            return data
+        del kept[: (len(kept) + 1) // 2]
 
 
 class Failure(msgspec.Struct, frozen=True):
@@ -98,7 +122,7 @@ class Loaded(msgspec.Struct):
     epoch_version: int | None
     framework_id: str | None
     root: Root
-    history: list[tuple[str, dict[str, Group]]]
+    history: History
     deployments: list[Deployment]
     failures: dict[str, Failure]
 
@@ -164,10 +188,9 @@ class Storage:
         """Keep the framework id."""
         self._put("framework", msgspec.json.encode(framework_id))
 
-    def put_root(self, root: Root, history: list[tuple[str, dict[str, Group]]]) -> None:
+    def put_root(self, root: Root, history: History) -> None:
         """Keep the tree without its apps."""
-        record = RootRecord(root.version, dict(root.groups), tuple(history))
-        self._put("root", msgspec.json.encode(record))
+        self._put("root", encode_root(root, history))
 
     def put_app(self, app: App) -> None:
         """Keep a new version of an app."""
@@ -244,7 +267,7 @@ class Storage:
         """Take in the whole store. Raises msgspec errors on data that is not ours."""
         loaded = Loaded(None, None, Root(), [], [], {})
         instances: list[Instance] = []
-        record = RootRecord("", {})
+        record = RootRecord("", [{}], [])
         for path in sorted(entries):
             data, version = entries[path]
             kind, _, name = path.removeprefix(f"{self._base}/").partition("/")
@@ -264,8 +287,8 @@ class Storage:
             elif kind == "failures" and data:
                 failure = msgspec.json.decode(data, type=Failure)
                 loaded.failures[failure.app_id] = failure
-        loaded.root = Root(record.version, self._newest(), record.groups)
-        loaded.history = list(record.history)
+        loaded.root = Root(record.version, self._newest(), record.trees[-1])
+        loaded.history = [(version, record.trees[index]) for version, index in record.history]
         loaded.deployments.sort(key=lambda deployment: deployment.version)
         return loaded, instances
 
