@@ -82,9 +82,14 @@ class Containerizer:
         self._running: dict[str, int] = {}
         self._causes: dict[str, str | None] = {}
         self._slots = asyncio.Semaphore(LAUNCHES_AT_ONCE)
-        self._checks: dict[str, asyncio.subprocess.Process] = {}
+        self._connecting = asyncio.Lock()
 
-    def performers(self) -> dict[type[Effect], Callable[..., None]]:
+    @property
+    def leaders(self) -> dict[str, int]:
+        """The first process of each running container."""
+        return self._running
+
+    def performers(self) -> dict[type[Effect], Callable[[Any, Any, str], object]]:
         """What the node calls for each effect: performer(node, effect, cause)."""
         return {
             LaunchContainer: self._perform(self.launch),
@@ -98,8 +103,8 @@ class Containerizer:
 
     def _perform(
         self, work: Callable[[World, Any, str | None], Coroutine[Any, Any, None]]
-    ) -> Callable[..., None]:
-        def perform(node: World, effect: Effect, cause: str | None) -> None:
+    ) -> Callable[[Any, Any, str], object]:
+        def perform(node: World, effect: Effect, cause: str) -> None:
             self._world = node
             node.spawn(work(node, effect, cause))
 
@@ -109,6 +114,7 @@ class Containerizer:
 
     async def launch(self, node: World, effect: LaunchContainer, cause: str | None) -> None:
         """Prepare and start a container; tells ContainerStarted or ContainerFailed."""
+        self._world = node
         name, plan = effect.container, effect.plan
         launch = self._launching[name] = _Launch()
         self._causes[name] = cause
@@ -176,9 +182,10 @@ class Containerizer:
                 process.communicate(json.dumps(job).encode()), FETCH_TIMEOUT_S
             )
         except TimeoutError:
-            self._kill(process)
-            await process.wait()
             raise _Failed("fetch", f"the fetch took longer than {FETCH_TIMEOUT_S:g} s") from None
+        finally:
+            if process.returncode is None:
+                self._kill(process)
         if launch.doomed:
             raise _Failed("fetch", "killed during the fetch")
         if process.returncode != 0:
@@ -249,13 +256,18 @@ class Containerizer:
 
     async def connect(self) -> dict[str, Any]:
         """Reach the supervisor, starting one if needed; tells ends that were missed."""
-        hello = await self._supervision.open()
+        async with self._connecting:
+            hello = await self._supervision.open()
         for name, record in hello["exited"].items():
             if name in self._running and record is not None:
                 self._container_exited({"container": name, **record})
         for name in [each for each in self._running if each not in hello["running"]]:
             self._container_exited({"container": name, "status": None, "memory": {}})
         return hello
+
+    def close(self) -> None:
+        """Leave the containers to the supervisor."""
+        self._supervision.close()
 
     async def keep_connected(self) -> None:
         """Come back whenever the supervisor is gone; runs as long as the agent."""
@@ -267,7 +279,14 @@ class Containerizer:
 
     async def recover(self, node: World, effect: RecoverContainers, cause: str | None) -> None:
         """Find the known containers again; destroy all others."""
-        hello = await self._supervision.ask({"op": "hello"})
+        while True:
+            try:
+                hello = await self.connect()
+                break
+            except SupervisorGone:
+                # The agent can do nothing without; it answers 503 until then.
+                await asyncio.sleep(1.0)
+        node.spawn(self.keep_connected())
         known = dict.fromkeys(effect.known)
         running: dict[str, int] = {}
         exited: dict[str, int | None] = {}

@@ -36,6 +36,8 @@ class Supervision:
 
     async def open(self) -> dict[str, Any]:
         """Connect, starting a supervisor where none runs. Returns its `hello`."""
+        if self._writer is not None:
+            return await self.ask({"op": "hello"})
         loop = asyncio.get_running_loop()
         until = loop.time() + START_TIMEOUT_S
         while True:
@@ -68,7 +70,8 @@ class Supervision:
                 if waiting is not None and not waiting.done():
                     waiting.set_result(record)
         writer.close()
-        self._writer = None
+        if self._writer is writer:
+            self._writer = None
         gone, self._waiting = self._waiting, {}
         for waiting in gone.values():
             if not waiting.done():

@@ -1,0 +1,99 @@
+"""The agent's flags, with the original's names and defaults unless the help says otherwise.
+
+Environment: `MESOS_<NAME>`. Source: "Mesos: agent flags" (apache/mesos src/slave/flags.cpp).
+"""
+
+from mesosphere.kernel.flags import Flag
+
+_LINK = (
+    Flag("master", "str", None, "Master", "host:port of the master or zk://hosts/path", True),
+    Flag(
+        "registration_backoff_factor", "duration", 1.0, "Master",
+        "attempts to register start within this time; it doubles to 1 minute",
+    ),
+    Flag("zk_session_timeout", "duration", 10.0, "Master", "ZooKeeper session timeout"),
+)  # fmt: skip
+
+_ADDRESS = (
+    Flag("ip", "str", None, "Address", "address to listen on; default: all, and show the host's"),
+    Flag("port", "int", 5051, "Address", "port to listen on"),
+    Flag("advertise_ip", "str", None, "Address", "address that others reach this agent by"),
+    Flag("advertise_port", "int", None, "Address", "port that others reach this agent by"),
+    Flag("hostname", "str", None, "Address", "name that is shown; default: that of the host"),
+)
+
+_DIRECTORIES = (
+    Flag("work_dir", "str", None, "Directories", "sandboxes and checkpoints; keep it", True),
+    Flag(
+        "runtime_dir", "str", None, "Directories",
+        "supervisor's socket and bundles; default: run below the work directory",
+    ),
+    Flag("gc_delay", "duration", 604800.0, "Directories", "sandboxes of ended tasks stay so long"),
+    Flag(
+        "gc_disk_headroom", "float", 0.1, "Directories",
+        "part of the disk to keep free: sandboxes go earlier as it fills",
+    ),
+    Flag("disk_watch_interval", "duration", 60.0, "Directories", "how often old sandboxes go"),
+)  # fmt: skip
+
+_RESOURCES = (
+    Flag(
+        "resources", "str", None, "Resources",
+        "cpus:4;mem:1024;ports:[31000-32000] or JSON; what is not named is detected",
+    ),
+    Flag("default_role", "str", "*", "Resources", "role of resources that name none"),
+    Flag("attributes", "str", None, "Resources", "rack:abc;zone:west: what frameworks may match"),
+)  # fmt: skip
+
+_CONTAINERS = (
+    Flag(
+        "isolation", "str", "auto", "Containers",
+        "auto: an OCI runtime where one works, else posix; a list with 'posix' only or with"
+        " 'cgroups/..' forces one; namespaces/pid gives tasks a process tree of their own",
+    ),
+    Flag("oci_runtime", "str", "", "Containers", "name or path; default: crun or runc"),
+    Flag(
+        "cgroups_enable_cfs", "bool", True, "Containers",
+        "hold tasks to their CPUs by quota (the original's default is false)",
+    ),
+    Flag("cgroups_limit_swap", "bool", False, "Containers", "memory limits include swap"),
+    Flag("cgroups_root", "str", "mesos", "Containers", "name of the control group of all tasks"),
+    Flag("cgroups_pids_limit", "int", 4096, "Containers", "most processes of one task"),
+    Flag("switch_user", "bool", True, "Containers", "run tasks as their user (needs root)"),
+    Flag(
+        "executor_shutdown_grace_period", "duration", 5.0, "Containers",
+        "told to tasks as MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD",
+    ),
+    Flag(
+        "executor_environment_variables", "str", None, "Containers",
+        "JSON object of variables that every task gets",
+    ),
+    Flag("recovery_timeout", "duration", 900.0, "Containers", "told as MESOS_RECOVERY_TIMEOUT"),
+    Flag(
+        "executor_reregistration_timeout", "duration", 2.0, "Containers",
+        "told to tasks as MESOS_SUBSCRIPTION_BACKOFF_MAX",
+    ),
+)  # fmt: skip
+
+_FETCHER = (
+    Flag("frameworks_home", "str", "", "Fetcher", "directory that relative URIs are below"),
+    Flag("fetcher_stall_timeout", "duration", 60.0, "Fetcher", "longest silence of a server"),
+    Flag(
+        "fetcher_size_limit", "int", 20 * 1024**3, "Fetcher",
+        "most bytes that one URI may bring or unpack to",
+    ),
+)  # fmt: skip
+
+_OTHERS = (
+    Flag(
+        "max_completed_executors_per_framework", "int", 150, "Other",
+        "ended tasks of a framework that /state shows",
+    ),
+    Flag("external_log_file", "str", "", "Other", "file that /files serves as /slave/log"),
+    Flag(
+        "logging_level", "str", "INFO", "Other", "DEBUG, INFO, WARNING or ERROR",
+        choices=("DEBUG", "INFO", "WARNING", "ERROR"),
+    ),
+)  # fmt: skip
+
+FLAGS = (*_LINK, *_ADDRESS, *_DIRECTORIES, *_RESOURCES, *_CONTAINERS, *_FETCHER, *_OTHERS)

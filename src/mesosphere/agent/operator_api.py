@@ -1,0 +1,222 @@
+"""The agent's operator API v1: each call's answer as a pure read, or a file request.
+
+Source: apache/mesos include/mesos/v1/agent/agent.proto and src/slave/http.cpp.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from mesosphere.agent import views
+from mesosphere.agent.core.commands import FileRequested
+from mesosphere.agent.core.files import real_path
+from mesosphere.agent.core.life_cycle import Phase
+from mesosphere.agent.core.machine import AgentMachine
+from mesosphere.agent.core.state import TaskRecord
+from mesosphere.kernel.events import Event
+from mesosphere.kernel.http import Request, Response, text_response
+from mesosphere.wire.errors import WireError
+from mesosphere.wire.mesos import codec
+from mesosphere.wire.mesos.base import UInt64, WireStruct
+from mesosphere.wire.mesos.ids import ContainerID, ExecutorID, FrameworkID
+from mesosphere.wire.mesos.operator import ListFiles, ReadFile
+from mesosphere.wire.mesos.tasks import ExecutorInfo
+
+OTHERS = (
+    "UNKNOWN", "GET_LOGGING_LEVEL", "SET_LOGGING_LEVEL", "LAUNCH_NESTED_CONTAINER",
+    "WAIT_NESTED_CONTAINER", "KILL_NESTED_CONTAINER", "REMOVE_NESTED_CONTAINER",
+    "LAUNCH_NESTED_CONTAINER_SESSION", "ATTACH_CONTAINER_INPUT", "ATTACH_CONTAINER_OUTPUT",
+    "LAUNCH_CONTAINER", "WAIT_CONTAINER", "KILL_CONTAINER", "REMOVE_CONTAINER",
+    "GET_RESOURCE_PROVIDERS", "ADD_RESOURCE_PROVIDER_CONFIG", "UPDATE_RESOURCE_PROVIDER_CONFIG",
+    "REMOVE_RESOURCE_PROVIDER_CONFIG", "PRUNE_IMAGES", "GET_OPERATIONS",
+    "MARK_RESOURCE_PROVIDER_GONE",
+)  # fmt: skip
+"""Calls that the original knows and this agent does not carry out: answered 501."""
+
+
+class GetContainers(WireStruct, kw_only=True):
+    show_nested: bool | None = None
+    show_standalone: bool | None = None
+
+
+class AgentCall(WireStruct, kw_only=True):
+    """A call; bodies of reads that take none are not looked at."""
+
+    type: str = ""
+    list_files: ListFiles | None = None
+    read_file: ReadFile | None = None
+    get_containers: GetContainers | None = None
+    offset: UInt64 | None = None
+
+
+def answer(machine: AgentMachine, now: float, request: Request) -> Response | Event:
+    """`POST /api/v1`."""
+    refusal = _refuse(machine, request)
+    if refusal is not None:
+        return refusal
+    try:
+        call = codec.decode(request.body, AgentCall)
+    except WireError as error:
+        return text_response(400, f"{error}\n")
+    if call.type == "LIST_FILES":
+        return _list_files(machine, request, call.list_files)
+    if call.type == "READ_FILE":
+        return _read_file(machine, request, call.read_file)
+    read = READS.get(call.type)
+    if read is not None:
+        name = call.type.lower()
+        body = read(machine, now)
+        return _json({"type": call.type} if body is None else {"type": call.type, name: body})
+    if call.type in OTHERS:
+        return text_response(501, f"The call {call.type} is not supported by this agent\n")
+    return text_response(400, f"Failed to validate call: unknown type '{call.type}'\n")
+
+
+def _refuse(machine: AgentMachine, request: Request) -> Response | None:
+    kind = request.headers.get("content-type", "").split(";")[0].strip()
+    if not kind:
+        return text_response(400, "Expecting 'Content-Type' to be present\n")
+    if kind != "application/json":
+        return text_response(415, "Expecting 'Content-Type' of application/json\n")
+    accept = request.headers.get("accept", "*/*")
+    if not any(name in accept for name in ("*/*", "application/*", "application/json")):
+        return text_response(406, "Expecting 'Accept' to allow application/json\n")
+    if not machine.state.recovered:
+        return text_response(503, "Agent has not finished recovery\n")
+    return None
+
+
+def _json(value: Any) -> Response:
+    return Response(200, {"Content-Type": "application/json"}, codec.encode(value))
+
+
+def _list_files(
+    machine: AgentMachine, request: Request, body: ListFiles | None
+) -> Response | Event:
+    if body is None:
+        return text_response(400, "Expecting 'list_files' to be present\n")
+    path = real_path(machine.config, machine.state.agent_id, body.path)
+    if path is None:
+        return text_response(404, f"'{body.path}' was not found\n")
+    return FileRequested(request.id, "browse", path, body.path, v1=True)
+
+
+def _read_file(machine: AgentMachine, request: Request, body: ReadFile | None) -> Response | Event:
+    if body is None:
+        return text_response(400, "Expecting 'read_file' to be present\n")
+    path = real_path(machine.config, machine.state.agent_id, body.path)
+    if path is None:
+        return text_response(404, f"'{body.path}' was not found\n")
+    return FileRequested(request.id, "read", path, body.path, body.offset, body.length, v1=True)
+
+
+# --- reads ----------------------------------------------------------------------------------
+
+
+def _health(machine: AgentMachine, now: float) -> Any:
+    return {"healthy": True}
+
+
+def _flags(machine: AgentMachine, now: float) -> Any:
+    flags = machine.config.flags
+    return {"flags": [{"name": name, "value": value} for name, value in flags.items()]}
+
+
+def _version(machine: AgentMachine, now: float) -> Any:
+    return {"version_info": views.version()}
+
+
+def _metrics(machine: AgentMachine, now: float) -> Any:
+    values = views.metrics(machine.state, now)
+    return {"metrics": [{"name": name, "value": value} for name, value in values.items()]}
+
+
+def _agent(machine: AgentMachine, now: float) -> Any:
+    return {"agent_info": machine.frameworks.agent_info()}
+
+
+def _containers(machine: AgentMachine, now: float) -> Any:
+    found = []
+    for task in machine.state.tasks():
+        if task.phase is Phase.ENDED:
+            continue
+        last = task.statuses[-1].container_status if task.statuses else None
+        found.append(
+            {
+                "framework_id": FrameworkID(task.framework_id),
+                "executor_id": ExecutorID(task.executor_id),
+                "executor_name": f"Command Executor (Task: {task.task_id})",
+                "container_id": ContainerID(task.container),
+                **({"container_status": last} if last is not None else {}),
+                "resource_statistics": views.statistics_of(machine.state, task),
+            }
+        )
+    return {"containers": found}
+
+
+def _frameworks(machine: AgentMachine, now: float) -> Any:
+    state = machine.state
+    return {
+        "frameworks": [{"framework_info": each.info} for each in state.frameworks.values()],
+        "completed_frameworks": [{"framework_info": each.info} for each in state.completed],
+    }
+
+
+def _executor(task: TaskRecord) -> dict[str, Any]:
+    info = ExecutorInfo(
+        executor_id=ExecutorID(task.executor_id),
+        framework_id=FrameworkID(task.framework_id),
+        command=task.info.command,
+        resources=task.info.resources,
+        name=f"Command Executor (Task: {task.task_id})",
+        source=task.task_id,
+    )
+    return {"executor_info": info}
+
+
+def _executors(machine: AgentMachine, now: float) -> Any:
+    frameworks = [*machine.state.frameworks.values(), *machine.state.completed]
+    return {
+        "executors": [
+            _executor(task) for task in machine.state.tasks() if task.phase is not Phase.ENDED
+        ],
+        "completed_executors": [_executor(task) for each in frameworks for task in each.ended],
+    }
+
+
+def _tasks(machine: AgentMachine, now: float) -> Any:
+    frameworks = [*machine.state.frameworks.values(), *machine.state.completed]
+    tasks = machine.state.tasks()
+    return {
+        "pending_tasks": [],
+        "queued_tasks": [],
+        "launched_tasks": [each.to_wire() for each in tasks if each.phase is not Phase.ENDED],
+        "terminated_tasks": [each.to_wire() for each in tasks if each.phase is Phase.ENDED],
+        "completed_tasks": [task.to_wire() for each in frameworks for task in each.ended],
+    }
+
+
+def _state(machine: AgentMachine, now: float) -> Any:
+    return {
+        "get_tasks": _tasks(machine, now),
+        "get_executors": _executors(machine, now),
+        "get_frameworks": _frameworks(machine, now),
+    }
+
+
+READS: dict[str, Callable[[AgentMachine, float], Any]] = {
+    "GET_HEALTH": _health,
+    "GET_FLAGS": _flags,
+    "GET_VERSION": _version,
+    "GET_METRICS": _metrics,
+    "GET_STATE": _state,
+    "GET_CONTAINERS": _containers,
+    "GET_FRAMEWORKS": _frameworks,
+    "GET_EXECUTORS": _executors,
+    "GET_TASKS": _tasks,
+    "GET_AGENT": _agent,
+}
+
+
+def encoded(value: Any) -> bytes:
+    """JSON of a view; structs inside are written as messages."""
+    return codec.encode(value)

@@ -1,0 +1,133 @@
+"""Runs the agent: flags to configuration, a trial of the isolation, machine to node."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import msgspec
+
+from mesosphere.agent.api import api
+from mesosphere.agent.containerizer import Containerizer
+from mesosphere.agent.core.commands import ContainersMeasured
+from mesosphere.agent.core.files import sandbox_of
+from mesosphere.agent.core.host import Host
+from mesosphere.agent.core.machine import AgentMachine
+from mesosphere.agent.flags import FLAGS
+from mesosphere.agent.isolation import probe, sandboxes, statistics
+from mesosphere.agent.setup import configure, describe_host, read_meta, wanted_isolation
+from mesosphere.agent.trial import try_oci
+from mesosphere.kernel.effects import Effect, RecoverContainers, Reply, ServeFile
+from mesosphere.kernel.exit_codes import ExitCode
+from mesosphere.kernel.flags import HelpRequested, Settings, UsageError, parse
+from mesosphere.kernel.http import text_response
+from mesosphere.kernel.ids import IdSource
+from mesosphere.runtime.coordination import open_coordination
+from mesosphere.runtime.node import PERFORMERS, Node, Performer, serve
+
+MEASURE_INTERVAL_S = 10.0
+SUMMARY = "Runs tasks in containers on this host, for the master that leads."
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run an agent to its end; returns the exit code."""
+    try:
+        settings = parse(
+            FLAGS, arguments, environ, program="mesosphere agent", prefix="MESOS",
+            read=lambda path: Path(path).read_text(), summary=SUMMARY,
+        )  # fmt: skip
+        return _run(settings)
+    except HelpRequested as page:
+        sys.stdout.write(f"{page}\n")
+        return int(ExitCode.CLEAN)
+    except UsageError as error:
+        sys.stderr.write(f"mesosphere agent: {error}\n")
+        return int(ExitCode.USAGE)
+
+
+def _run(settings: Settings) -> int:
+    work_dir = Path(settings.work_dir).absolute()
+    runtime_dir = (
+        Path(settings.runtime_dir).absolute() if settings.runtime_dir else work_dir / "run"
+    )
+    try:
+        work_dir.mkdir(parents=True, exist_ok=True)
+        runtime_dir.mkdir(parents=True, exist_ok=True)
+        host = _choose_isolation(settings, describe_host(settings, work_dir, runtime_dir))
+        files = read_meta(work_dir)
+        old_sandboxes = tuple(sandboxes.list_sandboxes(work_dir))
+    except OSError as error:
+        sys.stderr.write(f"mesosphere agent: the work directory {work_dir}: {error}\n")
+        return int(ExitCode.WORK_DIR_FAILED)
+    config = configure(settings, host)
+    machine = AgentMachine(config, IdSource(os.urandom(32)), files, old_sandboxes)
+    service = AgentService(host, settings)
+    node = Node(
+        name="agent",
+        machine=machine,
+        api=api(machine),
+        listen=(settings.ip or "0.0.0.0", settings.port),
+        work_dir=work_dir,
+        coordination=open_coordination(None, work_dir / "state", settings.zk_session_timeout),
+        performers=service.performers(),
+        log_level=settings.logging_level,
+        on_stop=service.containerizer.close,
+    )
+    node.log.write("info", "isolation_chosen", {"name": host.isolation, "reason": host.reason})
+    return serve(node)
+
+
+def _choose_isolation(settings: Settings, host: Host) -> Host:
+    """Try the OCI runtime once for real; fall back to posix with the reason."""
+    if host.isolation != "oci":
+        return host
+    failure = asyncio.run(try_oci(host))
+    if not failure:
+        return host
+    if wanted_isolation(settings.isolation) == "oci":
+        raise UsageError(f"--isolation={settings.isolation} can't work here: {failure}")
+    reason = f"a trial container of {host.runtime} failed: {failure}"
+    return msgspec.structs.replace(host, isolation="posix", reason=reason)
+
+
+class AgentService:
+    """What only the agent's process can perform."""
+
+    def __init__(self, host: Host, settings: Settings) -> None:
+        self._host = host
+        self._groups = probe.find_control_groups()
+        private_root = Path(host.private_root) if host.isolation == "oci" else None
+        self.containerizer = Containerizer(Path(host.runtime_dir), private_root)
+
+    def performers(self) -> dict[type[Effect], Performer]:
+        """Containers by the containerizer, files with a look at where links lead."""
+        performers: dict[type[Effect], Performer] = {**self.containerizer.performers()}
+        recover = self.containerizer.performers()[RecoverContainers]
+
+        def recover_and_watch(node: Node, effect: RecoverContainers, cause: str) -> None:
+            recover(node, effect, cause)
+            node.spawn(self._measure(node))
+
+        performers[RecoverContainers] = recover_and_watch
+        performers[ServeFile] = self._serve_file
+        return performers
+
+    def _serve_file(self, node: Node, effect: ServeFile, cause: str) -> None:
+        sandbox = sandbox_of(effect.path)
+        if sandbox is not None:
+            real = Path(effect.path).resolve()
+            if not real.is_relative_to(Path(sandbox).resolve()):
+                answer = text_response(404, f"'{effect.shown}' was not found.\n")
+                node.perform([Reply(effect.request, answer)], cause)
+                return
+        PERFORMERS[ServeFile](node, effect, cause)
+
+    async def _measure(self, node: Node) -> None:
+        root = self._host.cgroups_root if self._host.isolation == "oci" else ""
+        while True:
+            leaders = dict(self.containerizer.leaders)
+            values = await asyncio.to_thread(statistics.measure, self._groups, root, leaders)
+            used = await asyncio.to_thread(statistics.disk_used, self._host.work_dir)
+            node.deliver(ContainersMeasured(values, used))
+            await asyncio.sleep(MEASURE_INTERVAL_S)

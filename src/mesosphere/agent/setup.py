@@ -1,0 +1,161 @@
+"""From flags and the probe of the host to the agent's configuration, and what lies on disk."""
+
+import getpass
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+from mesosphere import MESOS_VERSION
+from mesosphere.agent.core.config import AgentConfig
+from mesosphere.agent.core.host import Host
+from mesosphere.agent.isolation import probe
+from mesosphere.kernel.attributes import AttributesError, parse_attributes
+from mesosphere.kernel.flags import Settings, UsageError
+from mesosphere.kernel.resources import Resources, ResourcesError
+from mesosphere.wire.mesos.resources_codec import parse as parse_resources
+
+FORCES_OCI = ("cgroups", "filesystem/linux", "oci")
+META_FILE_LIMIT_BYTES = 64 * 1024 * 1024
+
+
+def wanted_isolation(text: str) -> str:
+    """ "auto", "oci" or "posix" from `--isolation`. Raises UsageError."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if any(name.startswith(FORCES_OCI) for name in names):
+        return "oci"
+    rest = [name for name in names if name not in ("auto", "namespaces/pid", "namespaces/ipc")]
+    if not rest:
+        return "auto"
+    if all(name.startswith(("posix", "process", "filesystem/posix")) for name in rest):
+        return "posix"
+    raise UsageError(f"--isolation: '{text}': use auto, posix, or cgroups/cpu,cgroups/mem")
+
+
+def describe_host(settings: Settings, work_dir: Path, runtime_dir: Path) -> Host:
+    """The host before the trial of the OCI runtime: what could work, and why not."""
+    wanted = wanted_isolation(settings.isolation)
+    groups = probe.find_control_groups()
+    runtime = probe.find_runtime(settings.oci_runtime)
+    why_not = "--isolation asks for it" if wanted == "posix" else ""
+    why_not = why_not or probe.why_not_oci(runtime, groups)
+    if why_not and wanted == "oci":
+        raise UsageError(f"--isolation={settings.isolation} can't work here: {why_not}")
+    return Host(
+        isolation="posix" if why_not else "oci",
+        reason=why_not or f"{runtime}: {probe.runtime_version(runtime)}",
+        work_dir=str(work_dir),
+        runtime_dir=str(runtime_dir),
+        is_root=os.geteuid() == 0,
+        runtime=runtime,
+        capabilities=probe.held_capabilities(),
+        private_root=str(runtime_dir / "root"),
+        cgroup_version=groups["version"],
+        cgroup_mounts=groups["mounts"],
+        pid_namespace="namespaces/pid" in settings.isolation,
+        cgroups_root=settings.cgroups_root,
+        enable_cfs=settings.cgroups_enable_cfs,
+        limit_swap=settings.cgroups_limit_swap,
+        switch_user=settings.switch_user,
+        pids_limit=settings.cgroups_pids_limit,
+        frameworks_home=settings.frameworks_home,
+        stall_timeout_s=settings.fetcher_stall_timeout,
+        fetch_limit_bytes=settings.fetcher_size_limit,
+        agent_user=_own_user(),
+    )
+
+
+def _own_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.geteuid())
+
+
+def configure(settings: Settings, host: Host) -> AgentConfig:
+    """The machine's configuration. Raises UsageError."""
+    hostname = settings.hostname or socket.getfqdn()
+    listen = settings.ip or "0.0.0.0"
+    ip = settings.advertise_ip or (listen if listen != "0.0.0.0" else own_address())
+    return AgentConfig(
+        master=settings.master,
+        hostname=hostname,
+        ip=ip,
+        port=settings.advertise_port or settings.port,
+        version=MESOS_VERSION,
+        host=host,
+        resources=resources(settings, host.work_dir),
+        attributes=attributes(settings),
+        flags=settings.as_strings(),
+        registration_backoff_s=settings.registration_backoff_factor,
+        gc_delay_s=settings.gc_delay,
+        gc_disk_headroom=settings.gc_disk_headroom,
+        disk_watch_interval_s=settings.disk_watch_interval,
+        executor_environment=environment(settings),
+        executor_shutdown_grace_s=settings.executor_shutdown_grace_period,
+        recovery_timeout_s=settings.recovery_timeout,
+        reregistration_timeout_s=settings.executor_reregistration_timeout,
+        max_completed_executors=settings.max_completed_executors_per_framework,
+        log_path=settings.external_log_file,
+    )
+
+
+def own_address() -> str:
+    """The address that packets of this host leave from; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probing:
+        try:
+            probing.connect(("192.0.2.1", 9))
+            found: str = probing.getsockname()[0]
+        except OSError:
+            return "127.0.0.1"
+    return found
+
+
+def resources(settings: Settings, work_dir: str) -> Resources:
+    """`--resources`, completed by what is detected."""
+    role = settings.default_role
+    try:
+        given = parse_resources(settings.resources or "", role)
+        names = given.kinds()
+        detected = probe.detect_resources(work_dir)
+        text = ";".join(f"{name}:{value}" for name, value in detected.items() if name not in names)
+        return given + parse_resources(text, role)
+    except ResourcesError as error:
+        raise UsageError(f"--resources: {error}") from error
+
+
+def attributes(settings: Settings) -> tuple[Any, ...]:
+    """`--attributes`."""
+    try:
+        return parse_attributes(settings.attributes or "")
+    except AttributesError as error:
+        raise UsageError(f"--attributes: {error}") from error
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """`--executor_environment_variables`."""
+    text = settings.executor_environment_variables
+    if not text:
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"--executor_environment_variables: {error}") from error
+    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        raise UsageError("--executor_environment_variables: a JSON object of strings is needed")
+    return value
+
+
+def read_meta(work_dir: Path) -> dict[str, bytes]:
+    """The checkpoints of the latest agent of this directory: path below it -> content."""
+    latest = work_dir / "meta" / "slaves" / "latest"
+    try:
+        agent_id = latest.read_text().strip()
+    except OSError:
+        return {}
+    files = {"meta/slaves/latest": agent_id.encode()}
+    for path in sorted((work_dir / "meta" / "slaves" / agent_id).rglob("*")):
+        if path.is_file() and path.stat().st_size <= META_FILE_LIMIT_BYTES:
+            files[str(path.relative_to(work_dir))] = path.read_bytes()
+    return files

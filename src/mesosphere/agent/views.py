@@ -1,0 +1,262 @@
+"""What the agent's read endpoints show: pure functions of its state.
+
+Source: "Mesos: agent endpoints" (apache/mesos src/slave/http.cpp, src/common/http.cpp).
+"""
+
+from typing import Any
+
+from mesosphere import MESOS_VERSION
+from mesosphere.agent.core.config import CAPABILITIES
+from mesosphere.agent.core.life_cycle import Phase
+from mesosphere.agent.core.state import FrameworkRecord, State, TaskRecord
+from mesosphere.kernel.attributes import flat
+from mesosphere.kernel.resources import EMPTY, Resources, compact
+from mesosphere.wire.mesos.common import Labels
+from mesosphere.wire.mesos.enums import is_terminal
+from mesosphere.wire.mesos.resources_codec import Format, from_wire, to_wire
+from mesosphere.wire.mesos.tasks import TaskStatus
+
+TASK_STATES_COUNTED = (
+    "finished", "failed", "killed", "lost", "gone", "error", "dropped",
+)  # fmt: skip
+
+
+def version() -> dict[str, Any]:
+    """`/version`."""
+    return {
+        "version": MESOS_VERSION,
+        "build_date": "",
+        "build_time": 0.0,
+        "build_user": "mesosphere",
+    }
+
+
+def state(state: State) -> dict[str, Any]:
+    """`/state`."""
+    config = state.config
+    total, used = config.resources, state.used()
+    reserved = total.reserved()
+    shown: dict[str, Any] = {
+        **version(),
+        "start_time": state.started_at,
+        "id": state.agent_id or "",
+        "pid": config.pid,
+        "hostname": config.hostname,
+        "capabilities": list(CAPABILITIES),
+        "resources": compact(total),
+        "reserved_resources": {role: compact(part) for role, part in reserved.items()},
+        "unreserved_resources": compact(total.unreserved()),
+        "reserved_resources_full": {
+            role: to_wire(part, Format.BOTH) for role, part in reserved.items()
+        },
+        "unreserved_resources_full": to_wire(total.unreserved(), Format.BOTH),
+        "reserved_resources_allocated": {
+            role: compact(part) for role, part in used.reserved().items()
+        },
+        "unreserved_resources_allocated": compact(used.unreserved()),
+        "resource_providers": [],
+        "attributes": flat(config.attributes),
+        "flags": config.flags,
+        "isolation_in_use": {"name": config.host.isolation, "reason": config.host.reason},
+        "frameworks": [framework_view(each) for each in state.frameworks.values()],
+        "completed_frameworks": [framework_view(each) for each in state.completed],
+    }
+    if state.master is not None and state.master.hostname:
+        shown["master_hostname"] = state.master.hostname
+    if config.log_path:
+        shown["external_log_file"] = config.log_path
+    return shown
+
+
+def framework_view(framework: FrameworkRecord) -> dict[str, Any]:
+    """A framework in `/state`."""
+    info = framework.info
+    shown: dict[str, Any] = {
+        "id": framework.id,
+        "name": info.name,
+        "user": info.user,
+        "failover_timeout": info.failover_timeout,
+        "checkpoint": info.checkpoint,
+        "hostname": info.hostname or "",
+        "executors": [executor_view(task) for task in framework.tasks.values()],
+        "completed_executors": [executor_view(task) for task in framework.ended],
+    }
+    if info.principal:
+        shown["principal"] = info.principal
+    if framework.can("MULTI_ROLE"):
+        shown["roles"] = info.roles
+    else:
+        shown["role"] = info.role or "*"
+    return shown
+
+
+def executor_view(task: TaskRecord) -> dict[str, Any]:
+    """The command executor of a task in `/state`; `directory` is where its sandbox is."""
+    line = task.info.command.value if task.info.command is not None else None
+    ended = task.phase is Phase.ENDED
+    return {
+        "id": task.executor_id,
+        "name": f"Command Executor (Task: {task.task_id}) (Command: sh -c '{line or ''}')",
+        "source": task.task_id,
+        "container": task.container,
+        "directory": task.sandbox,
+        "resources": compact(EMPTY if ended else task.resources),
+        "tasks": [] if ended else [task_view(task)],
+        "queued_tasks": [],
+        "completed_tasks": [task_view(task)] if ended else [],
+    }
+
+
+def task_view(task: TaskRecord) -> dict[str, Any]:
+    """A task as legacy endpoints show it."""
+    info = task.info
+    shown: dict[str, Any] = {
+        "id": task.task_id,
+        "name": info.name,
+        "framework_id": task.framework_id,
+        "executor_id": "",
+        "slave_id": task.agent_id,
+        "state": task.state,
+        "resources": compact(from_wire(info.resources)),
+        "role": _role(task),
+        "statuses": [status_view(status) for status in task.statuses],
+        "user": task.user,
+    }
+    if info.labels is not None:
+        shown["labels"] = labels_view(info.labels)
+    for name in ("discovery", "container", "health_check"):
+        value = getattr(info, name)
+        if value is not None:
+            shown[name] = value
+    return shown
+
+
+def _role(task: TaskRecord) -> str:
+    for resource in task.info.resources:
+        if resource.allocation_info is not None and resource.allocation_info.role:
+            return resource.allocation_info.role
+    return "*"
+
+
+def labels_view(labels: Labels) -> list[dict[str, str]]:
+    """Labels as a list of pairs; a label without a value has none."""
+    return [
+        {"key": label.key, **({"value": label.value} if label.value is not None else {})}
+        for label in labels.labels
+    ]
+
+
+def status_view(status: TaskStatus) -> dict[str, Any]:
+    """A status as legacy endpoints show it: `data` is left out."""
+    shown: dict[str, Any] = {"state": status.state, "timestamp": status.timestamp}
+    if status.labels is not None:
+        shown["labels"] = labels_view(status.labels)
+    if status.container_status is not None:
+        shown["container_status"] = status.container_status
+    if status.healthy is not None:
+        shown["healthy"] = status.healthy
+    return shown
+
+
+def containers(
+    state: State, container: str | None = None, framework: str | None = None,
+    executor: str | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """`/containers`, narrowed by any of the three ids."""
+    found = []
+    for task in state.tasks():
+        if task.phase is Phase.ENDED or (container and task.container != container):
+            continue
+        if (framework and task.framework_id != framework) or (
+            executor and task.executor_id != executor
+        ):
+            continue
+        last = task.statuses[-1].container_status if task.statuses else None
+        found.append(
+            {
+                **_of_container(task),
+                "container_id": task.container,
+                "status": last if last is not None else {},
+                "statistics": statistics_of(state, task),
+            }
+        )
+    return found
+
+
+def monitor(state: State) -> list[dict[str, Any]]:
+    """`/monitor/statistics`."""
+    return [
+        {**_of_container(task), "statistics": statistics_of(state, task)}
+        for task in state.tasks()
+        if task.phase is not Phase.ENDED
+    ]
+
+
+def _of_container(task: TaskRecord) -> dict[str, Any]:
+    return {
+        "framework_id": task.framework_id,
+        "executor_id": task.executor_id,
+        "executor_name": f"Command Executor (Task: {task.task_id})",
+        "source": task.task_id,
+    }
+
+
+def statistics_of(state: State, task: TaskRecord) -> dict[str, Any]:
+    """The latest measurement of a container, with its limits."""
+    return {
+        "cpus_limit": task.resources.scalar("cpus") / 1000 + 0.1,
+        "mem_limit_bytes": task.resources.scalar("mem") * 1048576 // 1000 + 32 * 1048576,
+        **state.statistics.get(task.container, {}),
+    }
+
+
+def metrics(state: State, now: float) -> dict[str, float]:
+    """`/metrics/snapshot`: names as the original's."""
+    values: dict[str, float] = {
+        "slave/uptime_secs": now - state.started_at,
+        "slave/registered": float(state.registered),
+        "slave/recovery_errors": float(state.recovery_errors),
+        "slave/recovery_time_secs": state.recovery_s,
+        "slave/frameworks_active": float(len(state.frameworks)),
+        "slave/container_launch_errors": float(state.counters.get("container_launch_errors", 0)),
+    }
+    for name in ("staging", "starting", "running", "killing"):
+        values[f"slave/tasks_{name}"] = 0.0
+    for name in ("registering", "running", "terminating", "terminated"):
+        values[f"slave/executors_{name}"] = 0.0
+    for task in state.tasks():
+        if not is_terminal(task.state):
+            values[f"slave/tasks_{task.state.removeprefix('TASK_').lower()}"] += 1
+        values[f"slave/executors_{_executor_state(task.phase)}"] += 1
+    for name in TASK_STATES_COUNTED:
+        values[f"slave/tasks_{name}"] = float(state.counters.get(f"tasks_{name}", 0))
+    values.update(_resource_metrics(state.config.resources, state.used()))
+    values.update(state.gauges)
+    return values
+
+
+def _executor_state(phase: Phase) -> str:
+    if phase in (Phase.LAUNCHING, Phase.CANCELLING):
+        return "registering"
+    if phase is Phase.RUNNING:
+        return "running"
+    return "terminating" if phase is Phase.KILLING else "terminated"
+
+
+def _resource_metrics(total: Resources, used: Resources) -> dict[str, float]:
+    values = {}
+    for name in ("cpus", "gpus", "mem", "disk"):
+        all_of, taken = total.scalar(name) / 1000, used.scalar(name) / 1000
+        values[f"slave/{name}_total"] = all_of
+        values[f"slave/{name}_used"] = taken
+        values[f"slave/{name}_percent"] = taken / all_of if all_of else 0.0
+    return values
+
+
+def prometheus(values: dict[str, float]) -> str:
+    """`/metrics`: the same numbers as text for Prometheus."""
+    lines = []
+    for name in sorted(values):
+        clean = "mesos_" + "".join(char if char.isalnum() else "_" for char in name)
+        lines.append(f"{clean} {values[name]:.17g}")
+    return "\n".join(lines) + "\n"
