@@ -1,0 +1,230 @@
+"""The agent's process with a master of ours: tasks, kill -9, restarts, files, limits."""
+
+import io
+import json
+import os
+import re
+import sys
+import tarfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.integration.agent_harness import AgentProcess, FakeMaster, wait_for
+
+from mesosphere.agent.isolation import probe
+from mesosphere.wire.mesos.commands import URI
+
+WHY_NOT = probe.why_not_oci(probe.find_runtime(), probe.find_control_groups())
+needs_oci = pytest.mark.skipif(bool(WHY_NOT), reason=f"OCI containers can't run here: {WHY_NOT}")
+KINDS = ["posix", pytest.param("auto", marks=needs_oci)]
+
+
+class Pair:
+    """A master and its agent."""
+
+    def __init__(self, master: FakeMaster, agent: AgentProcess) -> None:
+        self.master = master
+        self.agent = agent
+
+    async def start_agent(self) -> None:
+        count = len(self.master.subscriptions)
+        self.agent.start()
+        await wait_for(lambda: len(self.master.subscriptions) > count, "a registration")
+
+
+@pytest.fixture
+async def make_pair(tmp_path: Path) -> AsyncIterator[Any]:
+    pairs: list[Pair] = []
+
+    async def make(isolation: str = "posix", *flags: str) -> Pair:
+        master = FakeMaster()
+        await master.start()
+        agent = AgentProcess(
+            tmp_path / "work", f"127.0.0.1:{master.port}", f"--isolation={isolation}", *flags
+        )
+        pair = Pair(master, agent)
+        pairs.append(pair)
+        await pair.start_agent()
+        return pair
+
+    yield make
+    for pair in pairs:
+        await pair.master.stop()
+        pair.agent.clean()
+
+
+@pytest.mark.parametrize("isolation", KINDS)
+async def test_a_task_runs_and_its_sandbox_is_served(make_pair: Any, isolation: str) -> None:
+    pair = await make_pair(isolation)
+    await pair.master.run("t1", "echo hello; echo $MESOS_SANDBOX; pwd; sleep 1000")
+    running = await pair.master.wait_state("t1", "TASK_RUNNING")
+    assert pair.master.states("t1") == ["TASK_STARTING", "TASK_RUNNING"]
+    container = running.container_status.container_id.value
+    state = await pair.agent.get_json("/slave(1)/state.json")
+    assert state["isolation_in_use"]["name"] == ("posix" if isolation == "posix" else "oci")
+    [executor] = state["frameworks"][0]["executors"]
+    assert executor["container"] == container
+    directory = executor["directory"]
+    await wait_for(lambda: (Path(directory) / "stdout").read_text().count("\n") == 3)
+    for path in (directory, "/frameworks/m-0001/executors/t1/runs/latest"):
+        shown = await pair.agent.get_json(f"/files/read?path={path}/stdout&offset=0")
+        assert shown["data"] == f"hello\n{directory}\n{directory}\n"
+    names = [Path(each["path"]).name for each in
+             await pair.agent.get_json(f"/files/browse?path={directory}")]  # fmt: skip
+    assert names == ["stderr", "stdout"]
+    await pair.master.kill("t1")
+    killed = await pair.master.wait_state("t1", "TASK_KILLED")
+    assert killed.message == "Command terminated with signal Terminated"
+    state = await pair.agent.get_json("/state")
+    assert state["frameworks"] == []
+    assert state["completed_frameworks"][0]["completed_executors"][0]["id"] == "t1"
+
+
+@pytest.mark.parametrize("isolation", KINDS)
+async def test_tasks_survive_the_sudden_death_of_the_agent(make_pair: Any, isolation: str) -> None:
+    pair = await make_pair(isolation)
+    await pair.master.run("stays", "sleep 1000")
+    await pair.master.run("ends", "sleep 2; exit 5")
+    stays = await pair.master.wait_state("stays", "TASK_RUNNING")
+    await pair.master.wait_state("ends", "TASK_RUNNING")
+    pid = stays.container_status.executor_pid
+    pair.agent.kill()
+    exits = pair.agent.work_dir / "run" / "supervisor" / "exits"
+    await wait_for(lambda: list(exits.glob("*.json")), "the exit while the agent is down")
+    await pair.start_agent()
+    reported = {each.task.task_id.value: each for each in pair.master.subscriptions[-1].tasks}
+    assert reported["stays"].task.state == "TASK_RUNNING"
+    assert Path(f"/proc/{pid}").exists()
+    failed = await pair.master.wait_state("ends", "TASK_FAILED")
+    assert failed.message == "Command exited with status 5"
+    assert pair.master.states("stays") == ["TASK_STARTING", "TASK_RUNNING"]
+    await pair.master.kill("stays")
+    await pair.master.wait_state("stays", "TASK_KILLED")
+    await wait_for(lambda: not list(exits.glob("*.json")), "forgotten exits")
+    assert not list((pair.agent.work_dir / "meta").rglob("task.info"))
+
+
+async def test_a_clean_stop_leaves_the_tasks_running(make_pair: Any) -> None:
+    pair = await make_pair()
+    await pair.master.run("t1", "sleep 1000")
+    status = await pair.master.wait_state("t1", "TASK_RUNNING")
+    assert pair.agent.stop() == 0
+    assert Path(f"/proc/{status.container_status.executor_pid}").exists()
+    await pair.start_agent()
+    assert pair.master.subscriptions[-1].tasks[0].task.state == "TASK_RUNNING"
+
+
+async def test_updates_wait_for_a_master_that_is_away(make_pair: Any) -> None:
+    pair = await make_pair()
+    await pair.master.run("t1", "sleep 1; exit 3")
+    await pair.master.wait_state("t1", "TASK_RUNNING")
+    port = pair.master.port
+    await pair.master.stop()
+    exits = pair.agent.work_dir / "run" / "plans"
+    await wait_for(lambda: not list(exits.glob("*.json")), "the end of the task")
+    second = FakeMaster()
+    await second.start(port)
+    pair.master = second
+    failed = await second.wait_state("t1", "TASK_FAILED")
+    assert failed.message == "Command exited with status 3"
+    await second.stop()
+
+
+@needs_oci
+async def test_a_memory_hog_is_killed_with_the_reason(make_pair: Any) -> None:
+    pair = await make_pair("auto")
+    await pair.master.run("good", "sleep 1000", mem=32)
+    await pair.master.run("hog", f"{sys.executable} -c 'bytearray(500 << 20)'", mem=32)
+    failed = await pair.master.wait_state("hog", "TASK_FAILED")
+    assert failed.reason == "REASON_CONTAINER_LIMITATION_MEMORY"
+    assert "Memory limit exceeded: Requested: 64MB" in failed.message
+    await pair.master.wait_state("good", "TASK_RUNNING")
+    assert pair.master.states("good") == ["TASK_STARTING", "TASK_RUNNING"]
+
+
+async def test_an_archive_is_fetched_and_a_bad_one_fails_its_task(make_pair: Any) -> None:
+    pair = await make_pair()
+    good, bad = pair.agent.work_dir / "app.tgz", pair.agent.work_dir / "bad.tgz"
+    with tarfile.open(good, "w:gz") as tar:
+        info = tarfile.TarInfo("hello.txt")
+        info.size = 5
+        tar.addfile(info, io.BytesIO(b"hello"))
+    bad.write_bytes(b"no archive")
+    await pair.master.run("good", "grep hello hello.txt", uris=[URI(value=f"file://{good}")])
+    await pair.master.run("bad", "true", uris=[URI(value=f"file://{bad}")])
+    await pair.master.wait_state("good", "TASK_FINISHED")
+    failed = await pair.master.wait_state("bad", "TASK_FAILED")
+    assert failed.reason == "REASON_CONTAINER_LAUNCH_FAILED"
+    assert f"failed to extract 'file://{bad}'" in failed.message
+
+
+async def test_a_kill_during_a_fetch_ends_the_task(make_pair: Any) -> None:
+    pair = await make_pair()
+    pipe = pair.agent.work_dir / "never"
+    os.mkfifo(pipe)
+    await pair.master.run("t1", "true", uris=[URI(value=f"file://{pipe}")])
+    await pair.master.wait_state("t1", "TASK_STARTING")
+    await pair.master.kill("t1")
+    killed = await pair.master.wait_state("t1", "TASK_KILLED")
+    assert killed.reason == "REASON_TASK_KILLED_DURING_LAUNCH"
+
+
+async def test_files_never_lead_out_of_a_sandbox(make_pair: Any) -> None:
+    pair = await make_pair()
+    await pair.master.run("t1", "ln -s /etc/passwd link; ln -s / root; echo done; sleep 1000")
+    await pair.master.wait_state("t1", "TASK_RUNNING")
+    base = "/frameworks/m-0001/executors/t1/runs/latest"
+
+    async def read(path: str) -> int:
+        status, _ = await pair.agent.get(f"/files/read?path={path}&offset=0")
+        return status
+
+    sandbox = (await pair.agent.get_json("/state"))["frameworks"][0]["executors"][0]["directory"]
+    await wait_for(lambda: (Path(sandbox) / "stdout").read_text() == "done\n")
+    assert await read(f"{base}/stdout") == 200
+    for path in (
+        "/etc/passwd", f"{base}/link", f"{base}/root/etc/passwd", f"{base}/../../../../../../x",
+        f"{pair.agent.work_dir}/agent.log", f"{sandbox}/../../../../../../../../../agent.log",
+        f"{base}/..%2f..%2f..%2f..%2f..%2f..%2f..%2f..%2fagent.log", "", "/", "%00",
+    ):  # fmt: skip
+        assert await read(path) in (400, 404), path
+    status, _ = await pair.agent.get(f"/files/download?path={base}/stdout")
+    assert status == 200
+
+
+async def test_endpoints_answer_as_tools_expect(make_pair: Any) -> None:
+    pair = await make_pair()
+    await pair.master.run("t1", "sleep 1000")
+    await pair.master.wait_state("t1", "TASK_RUNNING")
+    assert (await pair.agent.get("/health")) == (200, "")
+    assert re.fullmatch(r"\d+\.\d+\.\d+", (await pair.agent.get_json("/version"))["version"])
+    assert (await pair.agent.get_json("/flags"))["flags"]["port"] == str(pair.agent.port)
+    metrics = await pair.agent.get_json("/metrics/snapshot")
+    assert metrics["slave/registered"] == 1 and metrics["slave/tasks_running"] == 1
+    assert metrics["slave/cpus_total"] == 4 and metrics["slave/cpus_used"] == 0.2
+    assert "mesos_slave_registered 1" in (await pair.agent.get("/metrics"))[1]
+    [container] = await pair.agent.get_json("/containers")
+    assert container["executor_id"] == "t1" and container["statistics"]["mem_limit_bytes"] > 0
+    assert len(await pair.agent.get_json("/monitor/statistics")) == 1
+    assert (await pair.agent.get("/state?jsonp=f"))[1].startswith("f({")
+    assert (await pair.agent.get("/nothing"))[0] == 404
+    for kind in (
+        "GET_HEALTH", "GET_FLAGS", "GET_VERSION", "GET_METRICS", "GET_STATE", "GET_CONTAINERS",
+        "GET_FRAMEWORKS", "GET_EXECUTORS", "GET_TASKS", "GET_AGENT",
+    ):  # fmt: skip
+        status, body = await pair.agent.call({"type": kind})
+        assert status == 200 and json.loads(body)["type"] == kind
+    path = "/frameworks/m-0001/executors/t1/runs/latest"
+    status, body = await pair.agent.call({"type": "LIST_FILES", "list_files": {"path": path}})
+    assert status == 200 and len(json.loads(body)["list_files"]["file_infos"]) == 2
+    assert (await pair.agent.call({"type": "PRUNE_IMAGES"}))[0] == 501
+    assert (await pair.agent.call({"type": "NONSENSE"}))[0] == 400
+
+
+def test_usage_errors_are_one_sentence(tmp_path: Path) -> None:
+    agent = AgentProcess(tmp_path, "127.0.0.1:1", "--isolation=magic")
+    agent.start()
+    assert agent.process is not None and agent.process.wait(60) == 64
+    assert "--isolation: 'magic'" in agent.log()
