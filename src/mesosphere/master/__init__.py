@@ -1,0 +1,1 @@
+"""The master: offers the resources of agents to frameworks."""

@@ -1,0 +1,459 @@
+"""Agents: admitted, away, back, unreachable, gone.
+
+Invariants: an agent is told that it is admitted only after the registry says so; an agent that does
+not answer pings in time is unreachable in the registry before anybody hears of it; one that comes
+back keeps its id and its tasks; one that is gone never comes back.
+Source: Mesos, src/master/master.cpp (registerSlave, reregisterSlave, markUnreachable).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mesosphere.kernel.effects import EndStream, Send, StartStream
+from mesosphere.kernel.http import Response, text_response
+from mesosphere.master.core import frameworks, offers, tasks
+from mesosphere.master.core.commands import AgentCalled, AgentGone
+from mesosphere.master.core.registry import ADMITTED, GONE, UNREACHABLE, AgentRecord
+from mesosphere.master.core.state import Agent, Framework, TaskRecord
+from mesosphere.wire import mesos, recordio
+from mesosphere.wire.errors import WireError
+from mesosphere.wire.mesos import codec, link, scheduler
+from mesosphere.wire.mesos.enums import is_terminal
+from mesosphere.wire.mesos.resources_codec import from_wire
+
+if TYPE_CHECKING:
+    from mesosphere.master.core.machine import MasterMachine
+
+ACCEPTED = Response(202)
+STREAM_LIMIT_BYTES = 64 * 1024 * 1024
+PING = recordio.encode(codec.encode(link.Event(type="PING")))
+
+
+def take(master: "MasterMachine", now: float, event: AgentCalled) -> None:
+    """A call on an agent's link."""
+    call = event.call
+    if call.type == "SUBSCRIBE":
+        if call.subscribe is None:
+            master.reply(event.request, text_response(400, "Expecting 'subscribe' to be present"))
+            return
+        _subscribe(master, now, event, call.subscribe)
+        return
+    agent = None if call.agent_id is None else master.state.agents.get(call.agent_id.value)
+    if call.type not in _CALLS:
+        master.reply(event.request, text_response(400, f"Unknown call type '{call.type}'"))
+    elif agent is None:
+        master.reply(event.request, text_response(400, "Agent cannot be found"))
+    elif not agent.is_connected or event.stream_id != agent.stream_id:
+        master.reply(event.request, text_response(403, "Agent is not subscribed on this stream"))
+    else:
+        agent.missed_pings = 0
+        fault = _CALLS[call.type](master, now, agent, call)
+        master.reply(event.request, text_response(400, fault) if fault else ACCEPTED)
+
+
+# --- subscription -------------------------------------------------------------------------------
+
+
+def _refuse(master: "MasterMachine", request: str, event: link.Event) -> None:
+    master.out += [
+        StartStream(request, 200, {"Content-Type": "application/json"}),
+        Send(request, recordio.encode(codec.encode(event))),
+        EndStream(request),
+    ]
+
+
+def _subscribe(
+    master: "MasterMachine", now: float, event: AgentCalled, call: link.Subscribe
+) -> None:
+    try:
+        total = from_wire(call.agent_info.resources)
+    except WireError as error:
+        _refuse(
+            master, event.request, link.Event(type="ERROR", error=link.Error(message=str(error)))
+        )
+        return
+    info = call.agent_info
+    identifier = info.id.value if info.id is not None else ""
+    if identifier in master.state.gone:
+        shutdown = link.Shutdown(message="Agent has been marked gone")
+        _refuse(master, event.request, link.Event(type="SHUTDOWN", shutdown=shutdown))
+        return
+    is_new = not identifier
+    pid = f"slave(1)@{event.peer or '127.0.0.1'}:{info.port}"
+    if is_new:
+        identifier = f"{master.id}-S{master.agent_count}"
+        master.agent_count += 1
+        info = msgspec.structs.replace(info, id=mesos.AgentID(identifier))
+        _replace_twin(master, now, pid)
+    known = master.registry.agents.get(identifier)
+    if known is None or known.state != ADMITTED or known.info != info:
+        master.registry.put_agent(identifier, AgentRecord(info, ADMITTED, now))
+    request = event.request
+
+    def admit(later: float) -> None:
+        record = master.registry.agents.get(identifier)
+        if record is not None and record.state == ADMITTED:
+            agent = Agent(
+                id=identifier,
+                info=info,
+                total=total,
+                version=call.version,
+                pid=pid,
+                registered_at=later,
+                capabilities=tuple(entry.type or "" for entry in call.capabilities),
+            )
+            _admit(master, later, request, agent, call, is_new)
+
+    master.when_durable(admit)
+
+
+def _replace_twin(master: "MasterMachine", now: float, pid: str) -> None:
+    """A new agent at an address where one is registered: the old one lost its state."""
+    for agent in list(master.state.agents.values()):
+        if agent.pid == pid:
+            master.registry.remove_agent(agent.id)
+            _take_out(master, now, agent, "TASK_GONE", "the agent was started anew")
+
+
+def _admit(
+    master: "MasterMachine",
+    now: float,
+    request: str,
+    agent: Agent,
+    call: link.Subscribe,
+    is_new: bool,
+) -> None:
+    state = master.state
+    old = state.agents.get(agent.id)
+    was_unreachable = state.unreachable.pop(agent.id, None) is not None
+    state.recovered.pop(agent.id, None)
+    unreported: list[TaskRecord] = []
+    if old is not None:
+        agent.registered_at = old.registered_at
+        unreported = _replace(master, now, old)
+    if not is_new:
+        agent.reregistered_at = now
+    state.agents[agent.id] = agent
+    master.tree.add_total(agent.total.scalars())
+    agent.stream = request
+    agent.stream_id = master.ids.uuid()
+    state.streams[request] = ("agent", agent.id)
+    headers = {"Content-Type": "application/json", "Mesos-Stream-Id": agent.stream_id}
+    master.out.append(StartStream(request, 200, headers, STREAM_LIMIT_BYTES))
+    config = master.config
+    subscribed = link.Subscribed(
+        agent_id=mesos.AgentID(agent.id),
+        master_info=master.info,
+        ping_timeout_s=config.agent_ping_interval_s * config.max_agent_ping_timeouts,
+    )
+    master.tell_agent(agent, link.Event(type="SUBSCRIBED", subscribed=subscribed))
+    _take_report(master, now, agent, call, was_unreachable)
+    _ask_for_unreported(master, agent, unreported)
+    state.count("master/slave_registrations" if is_new else "master/slave_reregistrations")
+    master.log(
+        "info",
+        "agent_admitted",
+        agent=agent.id,
+        hostname=agent.info.hostname,
+        tasks=len(agent.tasks),
+    )
+    master.publish(
+        "AGENT_ADDED",
+        {"agent": {"agent_info": agent.info, "active": True, "version": agent.version}},
+    )
+    master.make_dirty(agent.id)
+
+
+def _replace(master: "MasterMachine", now: float, old: Agent) -> list[TaskRecord]:
+    """Take the agent's earlier self out of the books; returns its tasks."""
+    if old.stream is not None:
+        master.state.streams.pop(old.stream, None)
+        master.out.append(EndStream(old.stream))
+        old.stream = None
+    for offer in list(old.offers.values()):
+        offers.rescind(master, now, offer)
+    records = list(old.tasks.values())
+    for record in records:
+        if record.holds_resources:
+            master.tree.release(record.role, record.key[0], record.resources.scalars())
+    master.tree.add_total(old.total.scalars(), sign=-1)
+    del master.state.agents[old.id]
+    return records
+
+
+def _take_report(
+    master: "MasterMachine", now: float, agent: Agent, call: link.Subscribe, was_unreachable: bool
+) -> None:
+    """The frameworks, executors and tasks that the agent brings."""
+    for info in call.frameworks:
+        if info.id is not None and info.id.value not in master.state.completed:
+            frameworks.recover(master, info.id.value, info, now)
+    for executor in call.executors:
+        key = (executor.framework_id.value, executor.executor_info.executor_id.value)
+        agent.executors[key] = executor.executor_info
+    stopped: dict[str, None] = {}
+    for report in call.tasks:
+        framework = master.state.frameworks.get(report.task.framework_id.value)
+        if framework is None:
+            stopped[report.task.framework_id.value] = None
+        else:
+            _take_task(master, now, agent, framework, report, was_unreachable)
+    for identifier in stopped:
+        body = link.ShutdownFramework(framework_id=mesos.FrameworkID(identifier))
+        master.tell_agent(agent, link.Event(type="SHUTDOWN_FRAMEWORK", shutdown_framework=body))
+
+
+def _take_task(
+    master: "MasterMachine",
+    now: float,
+    agent: Agent,
+    framework: Framework,
+    report: link.TaskReport,
+    was_unreachable: bool,
+) -> None:
+    task = report.task
+    earlier = framework.tasks.get(task.task_id.value) or framework.unreachable.pop(
+        task.task_id.value, None
+    )
+    try:
+        resources = from_wire(task.resources)
+    except WireError as error:
+        master.log("error", "unreadable_task", task=task.task_id.value, reason=str(error))
+        return
+    role = next(
+        (identity.allocation_role for identity, _ in resources if identity.allocation_role),
+        earlier.role if earlier is not None else framework.roles[0] if framework.roles else "*",
+    )
+    record = TaskRecord(
+        task,
+        resources.allocated_to(None),
+        role,
+        is_command=task.executor_id is None,
+        holds_resources=not is_terminal(task.state),
+        kill_wanted=earlier.kill_wanted if earlier is not None else False,
+    )
+    if not task.statuses and earlier is not None:
+        task.statuses = earlier.task.statuses
+    tasks.add(master, framework, agent, record)
+    if was_unreachable:
+        status = tasks.own_status(
+            task.task_id,
+            task.state,
+            "REASON_AGENT_REREGISTERED",
+            "Agent reregistered",
+            now,
+            task.agent_id,
+        )
+        tasks.send(master, framework, status)
+    if record.kill_wanted and not is_terminal(task.state):
+        body = link.KillTask(framework_id=task.framework_id, task_id=task.task_id)
+        master.tell_agent(agent, link.Event(type="KILL_TASK", kill_task=body))
+
+
+def _ask_for_unreported(master: "MasterMachine", agent: Agent, records: list[TaskRecord]) -> None:
+    """Tasks that we sent and the agent did not report: it answers for each by an UPDATE."""
+    asked = []
+    for record in records:
+        framework = master.state.frameworks.get(record.key[0])
+        if framework is None or record.key in agent.tasks:
+            continue
+        record.holds_resources = not is_terminal(record.task.state)
+        tasks.add(master, framework, agent, record)
+        asked.append(
+            link.ReconcileTask(framework_id=record.task.framework_id, task_id=record.task.task_id)
+        )
+    if asked:
+        body = link.Reconcile(tasks=asked)
+        master.tell_agent(agent, link.Event(type="RECONCILE", reconcile=body))
+
+
+# --- away ---------------------------------------------------------------------------------------
+
+
+def disconnect(master: "MasterMachine", now: float, agent_id: str, reason: str) -> None:
+    """Its stream broke: nothing of it is offered, its tasks run on."""
+    agent = master.state.agents.get(agent_id)
+    if agent is None:
+        return
+    agent.stream = None
+    master.log("warning", "agent_disconnected", agent=agent_id, reason=reason)
+    for offer in list(agent.offers.values()):
+        offers.rescind(master, now, offer)
+
+
+def ping_all(master: "MasterMachine", now: float) -> None:
+    """Ask every agent whether it is there; one that was silent too long is unreachable."""
+    for agent in list(master.state.agents.values()):
+        if agent.missed_pings >= master.config.max_agent_ping_timeouts:
+            _mark_unreachable(master, now, agent.id, agent.info)
+            continue
+        agent.missed_pings += 1
+        if agent.stream is not None:
+            master.out.append(Send(agent.stream, PING))
+
+
+def give_up_recovered(master: "MasterMachine", now: float) -> None:
+    """Agents of an earlier leader that did not come back in time."""
+    for agent_id, info in list(master.state.recovered.items()):
+        _mark_unreachable(master, now, agent_id, info)
+
+
+def _mark_unreachable(
+    master: "MasterMachine", now: float, agent_id: str, info: mesos.AgentInfo
+) -> None:
+    record = master.registry.agents.get(agent_id)
+    if record is not None and record.state == UNREACHABLE:
+        return  # it is being written
+    master.registry.put_agent(agent_id, AgentRecord(info, UNREACHABLE, now))
+    master.state.count("master/slave_unreachable_scheduled")
+
+    def lose(later: float) -> None:
+        record = master.registry.agents.get(agent_id)
+        if record is None or record.state != UNREACHABLE:
+            return  # it came back meanwhile
+        master.state.unreachable[agent_id] = now
+        master.state.recovered.pop(agent_id, None)
+        master.state.count("master/slave_unreachable_completed")
+        agent = master.state.agents.get(agent_id)
+        if agent is not None:
+            _take_out(master, later, agent, "TASK_UNREACHABLE", "health check timed out")
+
+    master.when_durable(lose)
+
+
+def _take_out(master: "MasterMachine", now: float, agent: Agent, precise: str, reason: str) -> None:
+    """Remove an agent from the books: offers, tasks, and everybody is told."""
+    records = _replace(master, now, agent)
+    master.filters.clear_agent(agent.id)
+    for record in records:
+        framework = master.state.frameworks.get(record.key[0])
+        if framework is not None:
+            _lose_task(master, now, framework, record, precise, reason)
+    failure = scheduler.Failure(agent_id=mesos.AgentID(agent.id))
+    for framework in master.state.frameworks.values():
+        master.tell(framework, scheduler.Event(type="FAILURE", failure=failure))
+    master.publish("AGENT_REMOVED", {"agent_id": {"value": agent.id}})
+    master.state.count("master/slave_removals")
+    master.log("warning", "agent_removed", agent=agent.id, reason=reason, tasks=len(records))
+
+
+def _lose_task(
+    master: "MasterMachine",
+    now: float,
+    framework: Framework,
+    record: TaskRecord,
+    precise: str,
+    reason: str,
+) -> None:
+    record.holds_resources = False  # the tree was released with the agent
+    if is_terminal(record.task.state):
+        tasks.remove(master, framework, record)
+        return
+    state = tasks.lost_state(framework, precise)
+    code = "REASON_AGENT_REMOVED"
+    if precise == "TASK_GONE_BY_OPERATOR":
+        code = "REASON_AGENT_REMOVED_BY_OPERATOR"
+    status = tasks.own_status(
+        record.task.task_id, state, code, f"Agent {record.task.agent_id.value}: {reason}", now,
+        record.task.agent_id,
+    )  # fmt: skip
+    if precise == "TASK_UNREACHABLE":
+        status.unreachable_time = mesos.TimeInfo(nanoseconds=int(now * 1e9))
+    tasks.move(master, record, status)
+    if precise == "TASK_UNREACHABLE":
+        framework.tasks.pop(record.task.task_id.value, None)
+        framework.unreachable[record.task.task_id.value] = record
+        while len(framework.unreachable) > master.config.max_unreachable_tasks_per_framework:
+            del framework.unreachable[next(iter(framework.unreachable))]
+    else:
+        tasks.remove(master, framework, record)
+    tasks.send(master, framework, status)
+
+
+def mark_gone(master: "MasterMachine", now: float, event: AgentGone) -> None:
+    """An operator says that an agent will never be back: for good."""
+    agent_id = event.agent_id
+    record = master.registry.agents.get(agent_id)
+    if record is None:
+        master.reply(event.request, text_response(404, f"Agent {agent_id} is not known"))
+        return
+    master.registry.put_agent(agent_id, AgentRecord(record.info, GONE, now))
+
+    def remove(later: float) -> None:
+        master.state.gone[agent_id] = now
+        master.state.unreachable.pop(agent_id, None)
+        master.state.recovered.pop(agent_id, None)
+        agent = master.state.agents.get(agent_id)
+        if agent is not None:
+            shutdown = link.Shutdown(message="Agent has been marked gone")
+            master.tell_agent(agent, link.Event(type="SHUTDOWN", shutdown=shutdown))
+            _take_out(master, later, agent, "TASK_GONE_BY_OPERATOR", "marked gone by an operator")
+        master.reply(event.request, Response(200))
+
+    master.when_durable(remove)
+
+
+# --- calls of a subscribed agent ----------------------------------------------------------------
+
+
+def _update(master: "MasterMachine", now: float, agent: Agent, call: link.Call) -> str | None:
+    if call.update is None:
+        return "Expecting 'update' to be present"
+    tasks.take_update(master, now, agent, call.update)
+    return None
+
+
+def _pong(master: "MasterMachine", now: float, agent: Agent, call: link.Call) -> str | None:
+    return None
+
+
+def _unregister(master: "MasterMachine", now: float, agent: Agent, call: link.Call) -> str | None:
+    master.registry.remove_agent(agent.id)
+    message = call.unregister.message if call.unregister is not None else None
+
+    def leave(later: float) -> None:
+        found = master.state.agents.get(agent.id)
+        if found is not None:
+            _take_out(master, later, found, "TASK_GONE", message or "the agent unregistered")
+
+    master.when_durable(leave)
+    return None
+
+
+def _exited(master: "MasterMachine", now: float, agent: Agent, call: link.Call) -> str | None:
+    if call.exited_executor is None:
+        return "Expecting 'exited_executor' to be present"
+    body = call.exited_executor
+    agent.executors.pop((body.framework_id.value, body.executor_id.value), None)
+    framework = master.state.frameworks.get(body.framework_id.value)
+    if framework is not None:
+        failure = scheduler.Failure(
+            agent_id=mesos.AgentID(agent.id), executor_id=body.executor_id, status=body.status
+        )
+        master.tell(framework, scheduler.Event(type="FAILURE", failure=failure))
+    return None
+
+
+def _message(master: "MasterMachine", now: float, agent: Agent, call: link.Call) -> str | None:
+    if call.message is None:
+        return "Expecting 'message' to be present"
+    framework = master.state.frameworks.get(call.message.framework_id.value)
+    if framework is not None:
+        message = scheduler.Message(
+            agent_id=mesos.AgentID(agent.id),
+            executor_id=call.message.executor_id,
+            data=call.message.data,
+        )
+        master.tell(framework, scheduler.Event(type="MESSAGE", message=message))
+    return None
+
+
+_CALLS: Mapping[str, Callable[["MasterMachine", float, Agent, link.Call], str | None]] = {
+    "UPDATE": _update,
+    "PONG": _pong,
+    "UNREGISTER": _unregister,
+    "EXITED_EXECUTOR": _exited,
+    "MESSAGE": _message,
+}

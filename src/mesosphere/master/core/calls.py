@@ -1,0 +1,358 @@
+"""Calls of frameworks and operators: checked in the original's order, then carried out.
+
+Source: Mesos, src/master/http.cpp (scheduler) for the checks, src/master/master.cpp for the calls.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from mesosphere.kernel.http import Response, text_response
+from mesosphere.kernel.resources import Resources
+from mesosphere.master.core import frameworks, offers, tasks
+from mesosphere.master.core.commands import (
+    OperatorSubscribed,
+    SchedulerCalled,
+    TeardownRequested,
+)
+from mesosphere.master.core.state import Agent, Framework, Offer
+from mesosphere.master.core.validation import check_task
+from mesosphere.wire import mesos
+from mesosphere.wire.mesos import link, scheduler
+
+if TYPE_CHECKING:
+    from mesosphere.master.core.machine import MasterMachine
+
+ACCEPTED = Response(202)
+
+TASK_LIMIT = 10_000
+"""Tasks in one ACCEPT."""
+
+
+def take(master: "MasterMachine", now: float, event: SchedulerCalled) -> None:
+    """A scheduler call that is valid by itself."""
+    call = event.call
+    if call.type == "SUBSCRIBE":
+        if event.stream_id is not None:
+            text = "Subscribe calls should not include the 'Mesos-Stream-Id' header"
+            master.reply(event.request, text_response(400, text))
+            return
+        frameworks.subscribe(master, now, event)
+        return
+    assert call.framework_id is not None
+    framework = master.state.frameworks.get(call.framework_id.value)
+    fault = _check_stream(framework, event.stream_id)
+    if fault is not None:
+        master.reply(event.request, fault)
+        return
+    assert framework is not None
+    name = f"calls/{call.type.lower()}"
+    framework.counts[name] = framework.counts.get(name, 0) + 1
+    if call.type == "UPDATE_FRAMEWORK":
+        assert call.update_framework is not None
+        frameworks.update(master, framework, event.request, call.update_framework)
+        return
+    master.reply(event.request, ACCEPTED)
+    _CALLS[call.type](master, now, framework, call)
+
+
+def _check_stream(framework: Framework | None, stream_id: str | None) -> Response | None:
+    if framework is None:
+        return text_response(400, "Framework cannot be found")
+    if not framework.is_connected:
+        return text_response(403, "Framework is not subscribed")
+    if stream_id is None:
+        return text_response(400, "All non-subscribe calls should include the 'Mesos-Stream-Id'")
+    if stream_id != framework.stream_id:
+        text = (
+            f"The stream ID '{stream_id}' included in this request didn't match the stream ID"
+            f" currently associated with framework ID {framework.id}"
+        )
+        return text_response(400, text)
+    return None
+
+
+# --- ACCEPT and DECLINE -------------------------------------------------------------------------
+
+
+def accept(master: "MasterMachine", now: float, framework: Framework, call: scheduler.Call) -> None:
+    """ACCEPT: apply the operations in order on the pool of the offers."""
+    body = call.accept
+    assert body is not None
+    pool, fault = offers.take_pool(master, framework, [offer.value for offer in body.offer_ids])
+    if fault is not None:
+        for offer in pool:
+            offers.give_back(master, now, offer)
+        _drop(master, now, framework, body, "REASON_INVALID_OFFERS", fault)
+        return
+    framework.counts["offers/accepted"] = framework.counts.get("offers/accepted", 0) + len(pool)
+    agent = master.state.agents[pool[0].agent]
+    role = pool[0].role
+    left = offers.sum_of(pool)
+    refuse_s = None if body.filters is None else body.filters.refuse_seconds
+    for offer in pool:
+        # What is launched is charged anew; the rest goes back below.
+        offers.remove(master, offer)
+        master.tree.release(role, framework.id, offer.resources.scalars())
+    for operation in body.operations:
+        left = _apply(master, now, framework, agent, operation, left, role)
+    if not left.is_empty:
+        rest = Offer("", framework.id, agent.id, role, left, now)
+        offers.refuse(master, now, rest, left, refuse_s)
+    else:
+        master.make_dirty(agent.id)
+
+
+def _apply(
+    master: "MasterMachine",
+    now: float,
+    framework: Framework,
+    agent: Agent,
+    operation: scheduler.Operation,
+    left: Resources,
+    role: str,
+) -> Resources:
+    if operation.type != "LAUNCH" or operation.launch is None:
+        _refuse_operation(master, now, framework, operation)
+        return left
+    for info in operation.launch.task_infos[:TASK_LIMIT]:
+        found: str | Resources = "Operation 'id' is not allowed for LAUNCH"
+        if operation.id is None:
+            found = check_task(info, framework, agent.id, left, role)
+        if isinstance(found, str):
+            _fail_task(master, now, framework, info, found)
+            continue
+        tasks.launch(master, now, framework, agent, info, found, role)
+        left = left - found
+    for info in operation.launch.task_infos[TASK_LIMIT:]:
+        _fail_task(master, now, framework, info, f"more than {TASK_LIMIT} tasks in one launch")
+    return left
+
+
+def _fail_task(
+    master: "MasterMachine", now: float, framework: Framework, info: mesos.TaskInfo, fault: str
+) -> None:
+    status = tasks.own_status(
+        info.task_id, "TASK_ERROR", "REASON_TASK_INVALID", fault, now, info.agent_id
+    )
+    master.state.count("master/tasks_error")
+    tasks.send(master, framework, status)
+
+
+def _refuse_operation(
+    master: "MasterMachine", now: float, framework: Framework, operation: scheduler.Operation
+) -> None:
+    """Operations that this master does not carry out are refused, never pretended."""
+    reason = f"{operation.type or 'an unknown operation'} is not supported by this master"
+    master.log("warning", "operation_refused", framework=framework.id, reason=reason)
+    if operation.launch_group is not None:
+        for info in operation.launch_group.task_group.tasks:
+            status = tasks.own_status(
+                info.task_id, "TASK_ERROR", "REASON_TASK_GROUP_INVALID", reason, now, info.agent_id
+            )
+            tasks.send(master, framework, status)
+    if operation.id is not None:
+        failed = mesos.OperationStatus(
+            operation_id=operation.id, state="OPERATION_ERROR", message=reason
+        )
+        event = scheduler.Event(
+            type="UPDATE_OPERATION_STATUS",
+            update_operation_status=scheduler.UpdateOperationStatus(status=failed),
+        )
+        master.tell(framework, event)
+
+
+def _drop(
+    master: "MasterMachine",
+    now: float,
+    framework: Framework,
+    body: scheduler.Accept,
+    reason: str,
+    fault: str,
+) -> None:
+    master.log("warning", "accept_dropped", framework=framework.id, reason=fault)
+    for operation in body.operations:
+        infos = list(operation.launch.task_infos) if operation.launch is not None else []
+        if operation.launch_group is not None:
+            infos += operation.launch_group.task_group.tasks
+        for info in infos:
+            state = tasks.lost_state(framework, "TASK_DROPPED")
+            master.state.count(f"master/tasks_{state.removeprefix('TASK_').lower()}")
+            message = f"Task launched with invalid offers: {fault}"
+            status = tasks.own_status(info.task_id, state, reason, message, now, info.agent_id)
+            tasks.send(master, framework, status)
+        if not infos:
+            _refuse_operation(master, now, framework, operation)
+
+
+def decline(
+    master: "MasterMachine", now: float, framework: Framework, call: scheduler.Call
+) -> None:
+    """DECLINE: unknown offers are ignored."""
+    body = call.decline
+    assert body is not None
+    refuse_s = None if body.filters is None else body.filters.refuse_seconds
+    for offer_id in body.offer_ids:
+        offer = framework.offers.get(offer_id.value)
+        if offer is not None:
+            offers.give_back(master, now, offer, refuse_s)
+            name = "offers/declined"
+            framework.counts[name] = framework.counts.get(name, 0) + 1
+
+
+# --- the others ---------------------------------------------------------------------------------
+
+
+def revive(master: "MasterMachine", now: float, framework: Framework, call: scheduler.Call) -> None:
+    """REVIVE: clear filters and suppression; an unknown role drops the call."""
+    roles = call.revive.roles if call.revive is not None else []
+    if any(role not in framework.roles for role in roles):
+        return
+    for role in roles or framework.roles:
+        framework.suppressed.pop(role, None)
+        master.filters.clear(framework.id, role)
+    master.make_all_dirty()
+
+
+def suppress(
+    master: "MasterMachine", now: float, framework: Framework, call: scheduler.Call
+) -> None:
+    """SUPPRESS: no offers for these roles until REVIVE; an unknown role drops the call."""
+    roles = call.suppress.roles if call.suppress is not None else []
+    if all(role in framework.roles for role in roles):
+        framework.suppressed |= dict.fromkeys(roles or framework.roles)
+
+
+def _kill(master: "MasterMachine", now: float, framework: Framework, call: scheduler.Call) -> None:
+    assert call.kill is not None
+    tasks.kill(master, now, framework, call.kill)
+
+
+def _acknowledge(
+    master: "MasterMachine", now: float, framework: Framework, call: scheduler.Call
+) -> None:
+    assert call.acknowledge is not None
+    tasks.acknowledge(master, framework, call.acknowledge)
+
+
+def _reconcile(
+    master: "MasterMachine", now: float, framework: Framework, call: scheduler.Call
+) -> None:
+    assert call.reconcile is not None
+    tasks.reconcile(master, now, framework, call.reconcile.tasks)
+
+
+def _message(
+    master: "MasterMachine", now: float, framework: Framework, call: scheduler.Call
+) -> None:
+    assert call.message is not None
+    agent = master.state.agents.get(call.message.agent_id.value)
+    if agent is not None:
+        body = link.Message(
+            framework_id=mesos.FrameworkID(framework.id),
+            executor_id=call.message.executor_id,
+            data=call.message.data,
+        )
+        master.tell_agent(agent, link.Event(type="MESSAGE", message=body))
+
+
+def _shutdown(
+    master: "MasterMachine", now: float, framework: Framework, call: scheduler.Call
+) -> None:
+    assert call.shutdown is not None
+    agent = master.state.agents.get(call.shutdown.agent_id.value)
+    if agent is not None:
+        body = link.ShutdownExecutor(
+            framework_id=mesos.FrameworkID(framework.id), executor_id=call.shutdown.executor_id
+        )
+        master.tell_agent(agent, link.Event(type="SHUTDOWN_EXECUTOR", shutdown_executor=body))
+
+
+def _tear_down(
+    master: "MasterMachine", now: float, framework: Framework, call: scheduler.Call
+) -> None:
+    frameworks.remove(master, now, framework)
+
+
+def _reconcile_operations(
+    master: "MasterMachine", now: float, framework: Framework, call: scheduler.Call
+) -> None:
+    """No operation is ever under way here, so every one asked for is unknown."""
+    assert call.reconcile_operations is not None
+    for asked in call.reconcile_operations.operations:
+        unknown = mesos.OperationStatus(
+            operation_id=asked.operation_id,
+            state="OPERATION_UNKNOWN",
+            message="Reconciliation: Operation is unknown",
+            agent_id=asked.agent_id,
+        )
+        event = scheduler.Event(
+            type="UPDATE_OPERATION_STATUS",
+            update_operation_status=scheduler.UpdateOperationStatus(status=unknown),
+        )
+        master.tell(framework, event)
+
+
+def _ignore(
+    master: "MasterMachine", now: float, framework: Framework, call: scheduler.Call
+) -> None:
+    """REQUEST, as the original's allocator does; inverse offers and operations never go out."""
+
+
+_CALLS: Mapping[str, Callable[["MasterMachine", float, Framework, scheduler.Call], None]] = {
+    "ACCEPT": accept,
+    "DECLINE": decline,
+    "REVIVE": revive,
+    "SUPPRESS": suppress,
+    "KILL": _kill,
+    "ACKNOWLEDGE": _acknowledge,
+    "RECONCILE": _reconcile,
+    "RECONCILE_OPERATIONS": _reconcile_operations,
+    "MESSAGE": _message,
+    "SHUTDOWN": _shutdown,
+    "TEARDOWN": _tear_down,
+    "REQUEST": _ignore,
+    "ACCEPT_INVERSE_OFFERS": _ignore,
+    "DECLINE_INVERSE_OFFERS": _ignore,
+    "ACKNOWLEDGE_OPERATION_STATUS": _ignore,
+}
+
+
+def tear_down(master: "MasterMachine", now: float, event: TeardownRequested) -> None:
+    """An operator removes a framework: answered once that is durable."""
+    framework = master.state.frameworks.get(event.framework_id)
+    if framework is None:
+        master.reply(event.request, text_response(400, "No framework found with specified ID"))
+        return
+    frameworks.remove(master, now, framework)
+    master.when_durable(lambda later: master.reply(event.request, Response(200)))
+
+
+def subscribe_operator(master: "MasterMachine", now: float, event: OperatorSubscribed) -> None:
+    """An operator follows the event stream."""
+    snapshot = {
+        "get_tasks": {
+            "tasks": [
+                record.task
+                for framework in master.state.frameworks.values()
+                for record in framework.tasks.values()
+            ]
+        },
+        "get_frameworks": {
+            "frameworks": [
+                {
+                    "framework_info": framework.info,
+                    "active": framework.is_connected,
+                    "connected": framework.is_connected,
+                    "recovered": framework.is_recovered,
+                }
+                for framework in master.state.frameworks.values()
+            ]
+        },
+        "get_agents": {
+            "agents": [
+                {"agent_info": agent.info, "active": agent.is_active, "version": agent.version}
+                for agent in master.state.agents.values()
+            ]
+        },
+    }
+    master.out += master.subscribers.add(event.request, master.ids.uuid(), snapshot)

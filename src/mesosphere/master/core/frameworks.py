@@ -1,0 +1,260 @@
+"""Frameworks: subscribed, failed over, away, removed.
+
+Invariants: one stream per framework, a new one evicts the old; offers die with the stream; a
+framework that stays away longer than its failover timeout is removed and everything it runs killed,
+also when the master changed meanwhile; an id that was removed is never taken again.
+Source: Mesos, src/master/master.cpp (subscribe, failoverFramework, removeFramework).
+"""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mesosphere.kernel.effects import CancelTimer, EndStream, Send, SetTimer, StartStream
+from mesosphere.kernel.http import text_response
+from mesosphere.master.core import offers, tasks
+from mesosphere.master.core.config import HEARTBEAT_S
+from mesosphere.master.core.registry import FrameworkRecord
+from mesosphere.master.core.state import Framework, TaskRecord
+from mesosphere.master.core.validation import check_framework
+from mesosphere.wire import mesos, recordio
+from mesosphere.wire.mesos import codec, link, scheduler
+
+if TYPE_CHECKING:
+    from mesosphere.master.core.commands import SchedulerCalled
+    from mesosphere.master.core.machine import MasterMachine
+
+FAILOVER_TIMER = "failover/"
+STREAM_LIMIT_BYTES = 32 * 1024 * 1024
+"""A framework that leaves so much unread is cut off."""
+
+FAILOVER_LIMIT_S = 10 * 365 * 86400.0
+
+
+def subscribe(master: "MasterMachine", now: float, event: "SchedulerCalled") -> None:
+    """SUBSCRIBE: refusals come as 200, an ERROR event and the end of the stream."""
+    call = event.call.subscribe
+    assert call is not None
+    info = call.framework_info
+    identifier = info.id.value if info.id is not None else ""
+    fault = check_framework(
+        info, call.suppressed_roles, master.config.roles, master.config.root_submissions
+    )
+    known = master.state.frameworks.get(identifier)
+    if fault is None and identifier in master.state.completed:
+        fault = "Framework has been removed"
+    if fault is None and known is not None and info.principal != known.info.principal:
+        fault = "Changing framework's principal is not allowed."
+    if fault is not None:
+        _refuse(master, event.request, fault)
+        return
+    if known is None:
+        known = _create(master, now, info, identifier)
+    else:
+        _fail_over(master, now, known, info)
+    known.suppressed = dict.fromkeys(call.suppressed_roles)
+    _attach(master, known, event.request)
+    _persist(master, known)
+    framework = known
+    stream = event.request
+
+    def welcome(later: float) -> None:
+        if framework.stream == stream:
+            _welcome(master, framework)
+
+    master.when_durable(welcome)
+
+
+def _refuse(master: "MasterMachine", request: str, message: str) -> None:
+    master.log("warning", "framework_refused", reason=message)
+    event = scheduler.Event(type="ERROR", error=scheduler.Error(message=message))
+    master.out += [
+        StartStream(request, 200, {"Content-Type": "application/json"}),
+        Send(request, recordio.encode(codec.encode(event))),
+        EndStream(request),
+    ]
+
+
+def _create(
+    master: "MasterMachine", now: float, info: mesos.FrameworkInfo, identifier: str
+) -> Framework:
+    if not identifier:
+        identifier = f"{master.id}-{master.framework_count:04d}"
+        master.framework_count += 1
+    info = msgspec.structs.replace(info, id=mesos.FrameworkID(identifier))
+    framework = Framework(identifier, info, registered_at=now)
+    master.state.frameworks[identifier] = framework
+    master.log("info", "framework_added", framework=identifier, name=info.name)
+    return framework
+
+
+def recover(
+    master: "MasterMachine", identifier: str, info: mesos.FrameworkInfo, registered_at: float
+) -> Framework:
+    """A framework known from the registry or an agent, until it subscribes again."""
+    framework = master.state.frameworks.get(identifier)
+    if framework is None:
+        framework = Framework(identifier, info, registered_at, is_recovered=True)
+        master.state.frameworks[identifier] = framework
+        _start_failover(master, framework)
+    return framework
+
+
+def _fail_over(
+    master: "MasterMachine", now: float, framework: Framework, info: mesos.FrameworkInfo
+) -> None:
+    if framework.stream is not None:
+        message = "Framework failed over"
+        event = scheduler.Event(type="ERROR", error=scheduler.Error(message=message))
+        master.tell(framework, event)
+        master.out.append(EndStream(framework.stream))
+        master.state.streams.pop(framework.stream, None)
+        framework.stream = None
+    for offer in list(framework.offers.values()):
+        offers.give_back(master, now, offer)  # the new stream never saw them: nothing to rescind
+    _leave_roles(master, framework)
+    # These two keep what they were.
+    framework.info = msgspec.structs.replace(
+        info,
+        id=mesos.FrameworkID(framework.id),
+        user=framework.info.user,
+        checkpoint=framework.info.checkpoint,
+    )
+    framework.reregistered_at = now
+    framework.is_recovered = False
+    master.out.append(CancelTimer(FAILOVER_TIMER + framework.id))
+    master.log("info", "framework_failed_over", framework=framework.id)
+
+
+def _attach(master: "MasterMachine", framework: Framework, stream: str) -> None:
+    framework.stream = stream
+    framework.stream_id = master.ids.uuid()
+    framework.is_recovered = False
+    master.state.streams[stream] = ("framework", framework.id)
+
+
+def _welcome(master: "MasterMachine", framework: Framework) -> None:
+    assert framework.stream is not None
+    headers = {"Content-Type": "application/json", "Mesos-Stream-Id": framework.stream_id}
+    master.out.append(StartStream(framework.stream, 200, headers, STREAM_LIMIT_BYTES))
+    subscribed = scheduler.Subscribed(
+        framework_id=mesos.FrameworkID(framework.id),
+        heartbeat_interval_seconds=HEARTBEAT_S,
+        master_info=master.info,
+    )
+    master.tell(framework, scheduler.Event(type="SUBSCRIBED", subscribed=subscribed))
+    master.tell(framework, scheduler.Event(type="HEARTBEAT"))
+    for role in framework.roles:
+        master.tree.add_client(role, framework.id)
+    for agent in master.state.agents.values():
+        update = link.UpdateFramework(framework_info=framework.info)
+        master.tell_agent(agent, link.Event(type="UPDATE_FRAMEWORK", update_framework=update))
+    kind = "FRAMEWORK_ADDED" if framework.reregistered_at is None else "FRAMEWORK_UPDATED"
+    master.publish(kind, {"framework": {"framework_info": framework.info, "active": True}})
+    master.make_all_dirty()
+
+
+def _persist(master: "MasterMachine", framework: Framework) -> None:
+    record = FrameworkRecord(framework.info, framework.registered_at)
+    master.registry.put_framework(framework.id, record)
+
+
+def _leave_roles(master: "MasterMachine", framework: Framework) -> None:
+    held = {record.role for record in framework.tasks.values() if record.holds_resources}
+    for role in framework.roles:
+        if role not in held:
+            master.tree.remove_client(role, framework.id)
+
+
+def disconnect(master: "MasterMachine", now: float, identifier: str, reason: str) -> None:
+    """Its stream broke: no offers, and the failover timeout runs."""
+    framework = master.state.frameworks.get(identifier)
+    if framework is None or framework.stream is None:
+        return
+    framework.stream = None
+    master.log("warning", "framework_disconnected", framework=identifier, reason=reason)
+    for offer in list(framework.offers.values()):
+        offers.give_back(master, now, offer)
+    master.filters.clear(identifier)
+    _start_failover(master, framework)
+
+
+def _start_failover(master: "MasterMachine", framework: Framework) -> None:
+    delay_s = min(max(framework.info.failover_timeout, 0.0), FAILOVER_LIMIT_S)
+    master.out.append(SetTimer(FAILOVER_TIMER + framework.id, delay_s))
+
+
+def expire(master: "MasterMachine", now: float, identifier: str) -> None:
+    """The failover timeout has passed."""
+    framework = master.state.frameworks.get(identifier)
+    if framework is not None and not framework.is_connected:
+        master.log("warning", "framework_failover_timeout", framework=identifier)
+        remove(master, now, framework)
+
+
+def remove(master: "MasterMachine", now: float, framework: Framework) -> None:
+    """Remove a framework for good and kill everything it runs."""
+    if framework.stream is not None:
+        master.out.append(EndStream(framework.stream))
+        master.state.streams.pop(framework.stream, None)
+        framework.stream = None
+    for offer in list(framework.offers.values()):
+        offers.give_back(master, now, offer)
+    master.filters.clear(framework.id)
+    for agent in master.state.agents.values():
+        body = link.ShutdownFramework(framework_id=mesos.FrameworkID(framework.id))
+        master.tell_agent(agent, link.Event(type="SHUTDOWN_FRAMEWORK", shutdown_framework=body))
+        for key in [key for key in agent.executors if key[0] == framework.id]:
+            del agent.executors[key]
+    for record in list(framework.tasks.values()):
+        _end_with_framework(master, now, framework, record)
+    for role in framework.roles:
+        master.tree.remove_client(role, framework.id)
+    framework.unregistered_at = now
+    del master.state.frameworks[framework.id]
+    master.state.completed[framework.id] = framework
+    while len(master.state.completed) > master.config.max_completed_frameworks:
+        del master.state.completed[next(iter(master.state.completed))]
+    master.registry.remove_framework(framework.id)
+    master.out.append(CancelTimer(FAILOVER_TIMER + framework.id))
+    master.publish("FRAMEWORK_REMOVED", {"framework_info": framework.info})
+    master.log("info", "framework_removed", framework=framework.id)
+
+
+def _end_with_framework(
+    master: "MasterMachine", now: float, framework: Framework, record: TaskRecord
+) -> None:
+    status = tasks.own_status(
+        record.task.task_id,
+        "TASK_KILLED",
+        "REASON_FRAMEWORK_REMOVED",
+        f"Framework {framework.id} removed",
+        now,
+        record.task.agent_id,
+    )
+    tasks.move(master, record, status)
+    tasks.remove(master, framework, record)
+
+
+def update(
+    master: "MasterMachine", framework: Framework, request: str, call: scheduler.UpdateFramework
+) -> None:
+    """UPDATE_FRAMEWORK: 200, or 400 with the reason."""
+    info = call.framework_info
+    fault = check_framework(
+        info, call.suppressed_roles, master.config.roles, master.config.root_submissions
+    )
+    for name in ("user", "checkpoint", "principal"):
+        if fault is None and getattr(info, name) != getattr(framework.info, name):
+            fault = f"Changing framework's {name} is not allowed."
+    if fault is not None:
+        master.reply(request, text_response(400, fault))
+        return
+    _leave_roles(master, framework)
+    framework.info = msgspec.structs.replace(info, id=mesos.FrameworkID(framework.id))
+    framework.suppressed = dict.fromkeys(call.suppressed_roles)
+    for role in framework.roles:
+        master.tree.add_client(role, framework.id)
+    _persist(master, framework)
+    master.when_durable(lambda now: master.reply(request, text_response(200, "")))
+    master.make_all_dirty()

@@ -1,0 +1,202 @@
+"""Offers: made by the allocation cycle, accepted, declined, rescinded, expired.
+
+Decides nothing about fairness (that is `allocator`); keeps the books: what is offered is charged to
+the tree and the agent, and given back exactly once.
+Source: Mesos, src/master/master.cpp (offer, accept, decline, removeOffer).
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from mesosphere.kernel.resources import EMPTY, Resources
+from mesosphere.master.core.allocator.cycle import Claimant, Free, Grant
+from mesosphere.master.core.allocator.cycle import allocate as run_cycle
+from mesosphere.master.core.allocator.filters import refusal_s
+from mesosphere.master.core.config import COALESCE_S
+from mesosphere.master.core.state import Agent, Framework, Offer
+from mesosphere.wire import mesos
+from mesosphere.wire.mesos import scheduler
+from mesosphere.wire.mesos.resources_codec import Format, to_wire
+
+if TYPE_CHECKING:
+    from mesosphere.master.core.machine import MasterMachine
+
+__all__ = ["COALESCE_S", "allocate", "expire", "give_back", "rescind", "take_pool"]
+
+OFFERS_PER_EVENT = 500
+"""Offers in one OFFERS event; more come in further events."""
+
+
+def claimants(master: "MasterMachine") -> dict[str, Claimant]:
+    """What every framework can take now."""
+    return {
+        framework.id: Claimant(
+            is_active=framework.is_connected,
+            takes_gpus=framework.has("GPU_RESOURCES") or not master.config.filter_gpu_resources,
+            takes_revocable=framework.has("REVOCABLE_RESOURCES"),
+            takes_refined=framework.has("RESERVATION_REFINEMENT"),
+            suppressed=frozenset(framework.suppressed),
+        )
+        for framework in master.state.frameworks.values()
+        if framework.is_connected
+    }
+
+
+def allocate(master: "MasterMachine", now: float, agent_ids: Sequence[str]) -> None:
+    """Run a cycle over agents and make the offers."""
+    master.state.count("allocator/mesos/allocation_runs")
+    able = claimants(master)
+    if not able:
+        return
+    agents = master.state.agents
+    ready = [
+        Free(agent_id, agents[agent_id].free)
+        for agent_id in agent_ids
+        if agent_id in agents and agents[agent_id].is_connected and agents[agent_id].is_active
+    ]
+    grants = run_cycle(
+        now, ready, master.tree, able, master.filters, lambda name: agents[name].has_gpus
+    )
+    made: dict[str, list[mesos.Offer]] = {}
+    for grant in grants:
+        made.setdefault(grant.framework, []).append(_make(master, now, grant))
+    for framework_id, listed in made.items():
+        framework = master.state.frameworks[framework_id]
+        count = framework.counts.get("offers/sent", 0)
+        framework.counts["offers/sent"] = count + len(listed)
+        for start in range(0, len(listed), OFFERS_PER_EVENT):
+            batch = scheduler.Offers(offers=listed[start : start + OFFERS_PER_EVENT])
+            master.tell(framework, scheduler.Event(type="OFFERS", offers=batch))
+
+
+def _make(master: "MasterMachine", now: float, grant: Grant) -> mesos.Offer:
+    state = master.state
+    agent, framework = state.agents[grant.agent], state.frameworks[grant.framework]
+    offer = Offer(
+        id=f"{master.id}-O{master.offer_count}",
+        framework=grant.framework,
+        agent=grant.agent,
+        role=grant.role,
+        resources=grant.resources,
+        made_at=now,
+    )
+    master.offer_count += 1
+    state.offers[offer.id] = framework.offers[offer.id] = agent.offers[offer.id] = offer
+    agent.offered = agent.offered + offer.resources
+    return _as_message(master, offer, agent, framework)
+
+
+def _as_message(
+    master: "MasterMachine", offer: Offer, agent: Agent, framework: Framework
+) -> mesos.Offer:
+    multi_role = framework.has("MULTI_ROLE")
+    form = Format.REFINED if framework.has("RESERVATION_REFINEMENT") else Format.OLD
+    resources = offer.resources.where(lambda identity: identity.name != "ephemeral_ports")
+    shown = resources.allocated_to(offer.role) if multi_role else resources
+    host, _, port = agent.pid.partition("@")[2].rpartition(":")
+    return mesos.Offer(
+        id=mesos.OfferID(offer.id),
+        framework_id=mesos.FrameworkID(framework.id),
+        agent_id=mesos.AgentID(agent.id),
+        hostname=agent.info.hostname,
+        url=mesos.URL(
+            scheme="http",
+            address=mesos.Address(hostname=agent.info.hostname, ip=host, port=int(port)),
+            path="/slave(1)",
+        ),
+        domain=agent.info.domain,
+        resources=to_wire(shown, form),
+        attributes=agent.info.attributes,
+        executor_ids=[
+            mesos.ExecutorID(executor)
+            for (owner, executor) in agent.executors
+            if owner == framework.id
+        ],
+        allocation_info=mesos.AllocationInfo(role=offer.role) if multi_role else None,
+    )
+
+
+def remove(master: "MasterMachine", offer: Offer) -> None:
+    """Take an offer out of every index; what it held stays charged to the tree."""
+    state = master.state
+    del state.offers[offer.id]
+    framework = state.frameworks.get(offer.framework)
+    if framework is not None:
+        framework.offers.pop(offer.id, None)
+    agent = state.agents.get(offer.agent)
+    if agent is not None:
+        agent.offers.pop(offer.id, None)
+        agent.offered = agent.offered - offer.resources
+
+
+def give_back(
+    master: "MasterMachine", now: float, offer: Offer, refuse_s: float | None = 0.0
+) -> None:
+    """Remove an offer and free what it held, behind a filter if it was refused."""
+    remove(master, offer)
+    master.tree.release(offer.role, offer.framework, offer.resources.scalars())
+    refuse(master, now, offer, offer.resources, refuse_s)
+
+
+def refuse(
+    master: "MasterMachine", now: float, offer: Offer, resources: Resources, refuse_s: float | None
+) -> None:
+    """Hide resources like these of this agent from the framework for a while; 0: do not."""
+    seconds = refusal_s(refuse_s)
+    if seconds > 0:
+        # A filter never expires before the next batch has seen it.
+        lasting = max(seconds, master.config.allocation_interval_s)
+        master.filters.add(offer.framework, offer.role, offer.agent, resources, now + lasting)
+    master.make_dirty(offer.agent)
+
+
+def rescind(master: "MasterMachine", now: float, offer: Offer) -> None:
+    """Take an offer back and say so."""
+    framework = master.state.frameworks.get(offer.framework)
+    give_back(master, now, offer)
+    if framework is not None:
+        event = scheduler.Rescind(offer_id=mesos.OfferID(offer.id))
+        master.tell(framework, scheduler.Event(type="RESCIND", rescind=event))
+        framework.counts["offers/rescinded"] = framework.counts.get("offers/rescinded", 0) + 1
+
+
+def expire(master: "MasterMachine", now: float) -> None:
+    """Take back what was held too long; offers are in order of age."""
+    limit_s = master.config.offer_timeout_s
+    if limit_s <= 0:
+        return
+    for offer in list(master.state.offers.values()):
+        if now - offer.made_at < limit_s:
+            return
+        master.log("info", "offer_expired", offer=offer.id, framework=offer.framework)
+        rescind(master, now, offer)
+
+
+def take_pool(
+    master: "MasterMachine", framework: Framework, offer_ids: Iterable[str]
+) -> tuple[list[Offer], str | None]:
+    """The valid ones of the offers of an ACCEPT, and what is wrong with the whole."""
+    found: dict[str, Offer] = {}
+    fault = None
+    for offer_id in offer_ids:
+        offer = framework.offers.get(offer_id)
+        if offer_id in found:
+            fault = f"Offer {offer_id} is duplicated"
+        elif offer is None:
+            fault = f"Offer {offer_id} is no longer valid"
+        else:
+            found[offer_id] = offer
+    pool = list(found.values())
+    if not pool and fault is None:
+        fault = "No offers specified"
+    if len({(offer.agent, offer.role) for offer in pool}) > 1:
+        fault = "Aggregated offers must belong to one agent and one role"
+    return pool, fault
+
+
+def sum_of(pool: Iterable[Offer]) -> Resources:
+    """What offers hold together."""
+    total = EMPTY
+    for offer in pool:
+        total = total + offer.resources
+    return total

@@ -1,0 +1,108 @@
+"""The registry: what a new leader must know before it may act.
+
+Nodes below the store's root: `/agents/<bucket>` hold the agents by id, each admitted, unreachable
+or gone, in 64 buckets, because a write costs per node and hardly per byte; `/frameworks/<id>` hold
+the frameworks, so that a failover timeout survives a change of leader (the original forgets it).
+
+Source: Mesos, src/master/registry.proto and registrar.cpp, for what is kept.
+"""
+
+import zlib
+
+import msgspec
+
+from mesosphere.kernel.ledger import Ledger
+from mesosphere.kernel.store import Put, Remove, Write
+from mesosphere.wire import mesos
+from mesosphere.wire.mesos import codec
+
+BUCKETS = 64
+GONE_LIMIT = 102_400
+"""Unreachable and gone agents remembered; the oldest are dropped."""
+
+ADMITTED = "admitted"
+UNREACHABLE = "unreachable"
+GONE = "gone"
+
+
+class AgentRecord(msgspec.Struct, gc=False):
+    """`since` is when it came into this state, seconds since 1970."""
+
+    info: mesos.AgentInfo
+    state: str
+    since: float
+
+
+class FrameworkRecord(msgspec.Struct, gc=False):
+    """`registered_at` in seconds since 1970."""
+
+    info: mesos.FrameworkInfo
+    registered_at: float
+
+
+def bucket_of(agent_id: str) -> str:
+    """The node of an agent."""
+    return f"/agents/{zlib.crc32(agent_id.encode()) % BUCKETS:02d}"
+
+
+class Registry:
+    """The records, and the ledger that writes them."""
+
+    def __init__(self) -> None:
+        self.agents: dict[str, AgentRecord] = {}
+        self.frameworks: dict[str, FrameworkRecord] = {}
+        self._buckets: dict[str, dict[str, AgentRecord]] = {}
+        self.ledger = Ledger("registry", self._render)
+
+    def put_agent(self, agent_id: str, record: AgentRecord) -> None:
+        """Set an agent's record."""
+        path = bucket_of(agent_id)
+        self.agents[agent_id] = record
+        self._buckets.setdefault(path, {})[agent_id] = record
+        self.ledger.mark(path)
+        if record.state != ADMITTED:
+            self._forget_oldest(record.state)
+
+    def _forget_oldest(self, state: str) -> None:
+        if len(self.agents) <= GONE_LIMIT:
+            return
+        old = [name for name, record in self.agents.items() if record.state == state]
+        if len(old) > GONE_LIMIT:
+            oldest = min(old, key=lambda name: (self.agents[name].since, name))
+            self.remove_agent(oldest)
+
+    def remove_agent(self, agent_id: str) -> None:
+        """Forget an agent."""
+        path = bucket_of(agent_id)
+        if self.agents.pop(agent_id, None) is not None:
+            del self._buckets[path][agent_id]
+            self.ledger.mark(path)
+
+    def put_framework(self, framework_id: str, record: FrameworkRecord) -> None:
+        """Set a framework's record."""
+        self.frameworks[framework_id] = record
+        self.ledger.mark(f"/frameworks/{framework_id}")
+
+    def remove_framework(self, framework_id: str) -> None:
+        """Forget a framework."""
+        if self.frameworks.pop(framework_id, None) is not None:
+            self.ledger.mark(f"/frameworks/{framework_id}")
+
+    def load(self, entries: dict[str, tuple[bytes, int]]) -> None:
+        """Read the store's content. Raises ValueError for what can't be read."""
+        for path in sorted(entries):
+            data = entries[path][0]
+            if path.startswith("/agents/"):
+                plain = msgspec.json.decode(data)
+                for agent_id, record in plain.items():
+                    self.put_agent(agent_id, codec.from_plain(record, AgentRecord))
+            elif path.startswith("/frameworks/"):
+                record = codec.decode(data, FrameworkRecord)
+                self.put_framework(path.removeprefix("/frameworks/"), record)
+        self.ledger.forget()
+
+    def _render(self, path: str) -> Write:
+        if path.startswith("/agents/"):
+            return Put(path, codec.encode(self._buckets.get(path, {})))
+        record = self.frameworks.get(path.removeprefix("/frameworks/"))
+        return Remove(path) if record is None else Put(path, codec.encode(record))

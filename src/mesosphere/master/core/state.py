@@ -1,0 +1,154 @@
+"""What a master knows: agents, frameworks, tasks, offers. Plain data with indices.
+
+Invariants, held by the modules that change it: a task is in its framework's and its agent's index;
+an agent's `used` is the sum of its tasks that hold resources, `offered` that of its offers; the
+share tree is charged with both; an offer is in the index, its framework and its agent, or nowhere.
+"""
+
+from collections import deque
+from dataclasses import dataclass, field
+
+from mesosphere.kernel.resources import EMPTY, Resources
+from mesosphere.wire import mesos
+
+TaskKey = tuple[str, str]  # framework id, task id
+
+
+@dataclass(slots=True)
+class TaskRecord:
+    """A task of the master's. `resources` are without allocation; `role` says who pays."""
+
+    task: mesos.Task
+    resources: Resources
+    role: str
+    is_command: bool = True
+    holds_resources: bool = True
+    is_removed_on_ack: bool = False
+    kill_wanted: bool = False
+
+    @property
+    def key(self) -> TaskKey:
+        """(framework id, task id)."""
+        return self.task.framework_id.value, self.task.task_id.value
+
+
+@dataclass(slots=True)
+class Offer:
+    """Resources held out to a framework for a role. `resources` are without allocation."""
+
+    id: str
+    framework: str
+    agent: str
+    role: str
+    resources: Resources
+    made_at: float
+
+
+@dataclass(slots=True)
+class Agent:
+    """A registered agent. `stream` is None while its connection is broken."""
+
+    id: str
+    info: mesos.AgentInfo
+    total: Resources
+    version: str
+    pid: str
+    registered_at: float
+    capabilities: tuple[str, ...] = ()
+    reregistered_at: float | None = None
+    stream: str | None = None
+    stream_id: str = ""
+    is_active: bool = True
+    missed_pings: int = 0
+    used: Resources = EMPTY
+    offered: Resources = EMPTY
+    tasks: dict[TaskKey, TaskRecord] = field(default_factory=dict)
+    executors: dict[tuple[str, str], mesos.ExecutorInfo] = field(default_factory=dict)
+    offers: dict[str, Offer] = field(default_factory=dict)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether its stream is open."""
+        return self.stream is not None
+
+    @property
+    def free(self) -> Resources:
+        """What nobody uses and nobody is offered."""
+        return self.total - self.used - self.offered
+
+    @property
+    def has_gpus(self) -> bool:
+        """Whether GPUs are among its resources."""
+        return self.total.scalar("gpus") > 0
+
+
+@dataclass(slots=True)
+class Framework:
+    """A framework. `is_recovered`: known from agents or the registry, not subscribed since."""
+
+    id: str
+    info: mesos.FrameworkInfo
+    registered_at: float
+    reregistered_at: float | None = None
+    unregistered_at: float = 0.0
+    stream: str | None = None
+    stream_id: str = ""
+    is_recovered: bool = False
+    suppressed: dict[str, None] = field(default_factory=dict)
+    tasks: dict[str, TaskRecord] = field(default_factory=dict)
+    unreachable: dict[str, TaskRecord] = field(default_factory=dict)
+    completed: deque[TaskRecord] = field(default_factory=deque)
+    offers: dict[str, Offer] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether its stream is open."""
+        return self.stream is not None
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The roles it subscribed to."""
+        if self.has("MULTI_ROLE"):
+            return tuple(self.info.roles)
+        return (self.info.role or "*",)
+
+    def has(self, capability: str) -> bool:
+        """Whether it declared a capability."""
+        return any(declared.type == capability for declared in self.info.capabilities)
+
+    @property
+    def used(self) -> Resources:
+        """What its tasks hold."""
+        total = EMPTY
+        for record in self.tasks.values():
+            if record.holds_resources:
+                total = total + record.resources
+        return total
+
+    @property
+    def offered(self) -> Resources:
+        """What its offers hold."""
+        total = EMPTY
+        for offer in self.offers.values():
+            total = total + offer.resources
+        return total
+
+
+@dataclass(slots=True)
+class State:
+    """Everything."""
+
+    agents: dict[str, Agent] = field(default_factory=dict)
+    recovered: dict[str, mesos.AgentInfo] = field(default_factory=dict)
+    unreachable: dict[str, float] = field(default_factory=dict)  # agent id -> since
+    gone: dict[str, float] = field(default_factory=dict)
+    frameworks: dict[str, Framework] = field(default_factory=dict)
+    completed: dict[str, Framework] = field(default_factory=dict)
+    offers: dict[str, Offer] = field(default_factory=dict)
+    streams: dict[str, tuple[str, str]] = field(default_factory=dict)  # stream -> (kind, id)
+    counters: dict[str, int] = field(default_factory=dict)
+
+    def count(self, name: str, by: int = 1) -> None:
+        """Raise a counter of the metrics."""
+        self.counters[name] = self.counters.get(name, 0) + by

@@ -1,0 +1,320 @@
+"""Tasks: launched from offers, moved by updates, acknowledged, killed, reconciled.
+
+Invariants: a task's resources are charged once (agent, share tree) while it holds them; a terminal
+state never changes; updates without uuid are the master's own, sent once and never acknowledged.
+Source: Mesos, src/master/master.cpp (updateTask, statusUpdate, acknowledge, reconcile).
+"""
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from mesosphere.kernel.resources import Resources
+from mesosphere.master.core.life_cycle import TASK, Action
+from mesosphere.master.core.state import Agent, Framework, TaskRecord
+from mesosphere.wire import mesos
+from mesosphere.wire.mesos import link, scheduler
+from mesosphere.wire.mesos.enums import is_terminal
+
+if TYPE_CHECKING:
+    from mesosphere.master.core.machine import MasterMachine
+
+
+def launch(
+    master: "MasterMachine",
+    now: float,
+    framework: Framework,
+    agent: Agent,
+    info: mesos.TaskInfo,
+    resources: Resources,
+    role: str,
+) -> None:
+    """Charge a validated task and send it to its agent."""
+    executor = info.executor
+    if executor is not None and executor.framework_id is None:
+        executor.framework_id = mesos.FrameworkID(framework.id)
+    task = mesos.Task(
+        name=info.name,
+        task_id=info.task_id,
+        framework_id=mesos.FrameworkID(framework.id),
+        executor_id=None if executor is None else executor.executor_id,
+        agent_id=info.agent_id,
+        state="TASK_STAGING",
+        resources=info.resources,
+        labels=info.labels,
+        discovery=info.discovery,
+        container=info.container or (None if executor is None else executor.container),
+        health_check=info.health_check,
+        kill_policy=info.kill_policy,
+        user=user_of(info, framework),
+        limits=info.limits,
+    )
+    record = TaskRecord(task, resources, role, is_command=executor is None)
+    add(master, framework, agent, record)
+    if executor is not None:
+        agent.executors[framework.id, executor.executor_id.value] = executor
+    run = link.RunTask(framework_info=framework.info, task=info, executor=executor)
+    master.tell_agent(agent, link.Event(type="RUN_TASK", run_task=run))
+    master.publish("TASK_ADDED", {"task": task})
+
+
+def user_of(info: mesos.TaskInfo, framework: Framework) -> str:
+    """Who the task runs as."""
+    command = info.command
+    if command is None and info.executor is not None:
+        command = info.executor.command
+    return (command.user if command is not None else None) or framework.info.user
+
+
+def add(master: "MasterMachine", framework: Framework, agent: Agent, record: TaskRecord) -> None:
+    """Put a task into the books; the tree is charged if it holds resources."""
+    framework.tasks[record.task.task_id.value] = record
+    agent.tasks[record.key] = record
+    if record.holds_resources:
+        agent.used = agent.used + record.resources
+        master.tree.allocate(record.role, framework.id, record.resources.scalars())
+
+
+def release(master: "MasterMachine", record: TaskRecord) -> None:
+    """Free what a task holds."""
+    if not record.holds_resources:
+        return
+    record.holds_resources = False
+    framework_id, _ = record.key
+    agent = master.state.agents.get(record.task.agent_id.value)
+    if agent is not None:
+        agent.used = agent.used - record.resources
+        master.make_dirty(agent.id)
+    master.tree.release(record.role, framework_id, record.resources.scalars())
+
+
+def move(
+    master: "MasterMachine", record: TaskRecord, status: mesos.TaskStatus, latest: str | None = None
+) -> bool:
+    """Take a status into a task: state, statuses, resources. False: nothing changed."""
+    task = record.task
+    state = latest or status.state
+    step = TASK.step(task.state, state)
+    changed = not task.statuses or task.statuses[-1].state != status.state
+    if changed:
+        task.statuses.append(msgspec.structs.replace(status, data=None))
+    elif task.statuses:
+        task.statuses[-1].healthy = status.healthy
+    if step is None:
+        return False
+    moved = task.state != step.state
+    task.state = step.state
+    for action in step.actions:
+        if action is Action.RELEASE:
+            release(master, record)
+        else:
+            _hold(master, record)
+    if moved and is_terminal(task.state):
+        master.state.count(f"master/tasks_{task.state.removeprefix('TASK_').lower()}")
+    if moved or changed:
+        body = {"framework_id": task.framework_id, "status": status, "state": task.state}
+        master.publish("TASK_UPDATED", body)
+    return moved
+
+
+def _hold(master: "MasterMachine", record: TaskRecord) -> None:
+    agent = master.state.agents.get(record.task.agent_id.value)
+    if agent is None or record.holds_resources:
+        return
+    record.holds_resources = True
+    agent.used = agent.used + record.resources
+    master.tree.allocate(record.role, record.key[0], record.resources.scalars())
+
+
+def own_status(
+    task_id: mesos.TaskID,
+    state: str,
+    reason: str,
+    message: str,
+    now: float,
+    agent_id: mesos.AgentID | None = None,
+) -> mesos.TaskStatus:
+    """A status made by the master: no uuid, so nobody acknowledges it."""
+    return mesos.TaskStatus(
+        task_id=task_id,
+        state=state,
+        source="SOURCE_MASTER",
+        reason=reason,
+        message=message,
+        agent_id=agent_id,
+        timestamp=now,
+    )
+
+
+def send(master: "MasterMachine", framework: Framework, status: mesos.TaskStatus) -> bool:
+    """Send a status to a framework; False when it is not connected."""
+    name = status.state.removeprefix("TASK_").lower()
+    source = (status.source or "SOURCE_MASTER").removeprefix("SOURCE_").lower()
+    reason = (status.reason or "").removeprefix("REASON_").lower()
+    if reason:
+        master.state.count(f"master/task_{name}/source_{source}/reason_{reason}")
+    event = scheduler.Event(type="UPDATE", update=scheduler.Update(status=status))
+    return master.tell(framework, event)
+
+
+def lost_state(framework: Framework, precise: str) -> str:
+    """The precise state for a PARTITION_AWARE framework, else TASK_LOST."""
+    return precise if framework.has("PARTITION_AWARE") else "TASK_LOST"
+
+
+def take_update(master: "MasterMachine", now: float, agent: Agent, update: link.Update) -> None:
+    """An update from an agent: into the books, then on to the framework."""
+    status = update.status
+    framework = master.state.frameworks.get(update.framework_id.value)
+    if framework is None:
+        master.state.count("master/invalid_status_updates")
+        return
+    status.agent_id = mesos.AgentID(agent.id)
+    record = framework.tasks.get(status.task_id.value)
+    if record is not None:
+        move(master, record, status, update.latest_state)
+        record.task.status_update_state = status.state
+        record.task.status_update_uuid = status.uuid
+    master.state.count("master/valid_status_updates")
+    # A framework that is away gets it when the agent repeats it.
+    send(master, framework, status)
+
+
+def acknowledge(master: "MasterMachine", framework: Framework, call: scheduler.Acknowledge) -> None:
+    """Carry an acknowledgement to the agent; the last one of a task removes it."""
+    agent = master.state.agents.get(call.agent_id.value)
+    if agent is None or not agent.is_connected:
+        # The agent will send the update again.
+        master.state.count("master/invalid_status_update_acknowledgements")
+        return
+    record = framework.tasks.get(call.task_id.value)
+    if record is not None:
+        task = record.task
+        if task.status_update_uuid != call.uuid:
+            master.state.count("master/invalid_status_update_acknowledgements")
+            return
+        if is_terminal(task.status_update_state or "") and is_terminal(task.state):
+            remove(master, framework, record)
+    master.state.count("master/valid_status_update_acknowledgements")
+    body = link.Acknowledge(
+        framework_id=mesos.FrameworkID(framework.id), task_id=call.task_id, uuid=call.uuid
+    )
+    master.tell_agent(agent, link.Event(type="ACKNOWLEDGE", acknowledge=body))
+
+
+def remove(master: "MasterMachine", framework: Framework, record: TaskRecord) -> None:
+    """Move a task to the completed ones."""
+    release(master, record)
+    framework.tasks.pop(record.task.task_id.value, None)
+    agent = master.state.agents.get(record.task.agent_id.value)
+    if agent is not None:
+        agent.tasks.pop(record.key, None)
+    limit = master.config.max_completed_tasks_per_framework
+    framework.completed.append(record)
+    while len(framework.completed) > limit:
+        framework.completed.popleft()
+
+
+def kill(master: "MasterMachine", now: float, framework: Framework, call: scheduler.Kill) -> None:
+    """Pass a KILL on; a task that is not known is reconciled instead."""
+    record = framework.tasks.get(call.task_id.value)
+    if record is None:
+        asked = scheduler.ReconcileTask(task_id=call.task_id, agent_id=call.agent_id)
+        reconcile(master, now, framework, [asked])
+        return
+    if call.agent_id is not None and call.agent_id != record.task.agent_id:
+        return
+    agent = master.state.agents.get(record.task.agent_id.value)
+    record.kill_wanted = True
+    if agent is None:
+        return
+    body = link.KillTask(
+        framework_id=mesos.FrameworkID(framework.id),
+        task_id=call.task_id,
+        kill_policy=call.kill_policy,
+    )
+    # While the agent is away the wish is kept in the record and repeated when it is back.
+    master.tell_agent(agent, link.Event(type="KILL_TASK", kill_task=body))
+
+
+def reconcile(
+    master: "MasterMachine",
+    now: float,
+    framework: Framework,
+    asked: list[scheduler.ReconcileTask],
+) -> None:
+    """Answer for tasks: all of them when none is named."""
+    if not asked:
+        for record in list(framework.tasks.values()):
+            _answer_known(master, now, framework, record)
+        return
+    for task in asked:
+        known = framework.tasks.get(task.task_id.value)
+        if known is not None:
+            _answer_known(master, now, framework, known)
+            continue
+        found = _unknown_state(master, task.task_id.value, task.agent_id, framework)
+        if found is None:
+            continue
+        state, since = found
+        status = own_status(
+            task.task_id,
+            lost_state(framework, state),
+            "REASON_RECONCILIATION",
+            "Reconciliation: Task is unknown"
+            if state == "TASK_UNKNOWN"
+            else f"Reconciliation: {state.removeprefix('TASK_').lower().replace('_', ' ')}",
+            now,
+            task.agent_id,
+        )
+        if since is not None and status.state == "TASK_UNREACHABLE":
+            status.unreachable_time = mesos.TimeInfo(nanoseconds=int(since * 1e9))
+        send(master, framework, status)
+
+
+def _answer_known(
+    master: "MasterMachine", now: float, framework: Framework, record: TaskRecord
+) -> None:
+    task = record.task
+    state = task.status_update_state or task.state
+    status = own_status(
+        task.task_id,
+        state,
+        "REASON_RECONCILIATION",
+        "Reconciliation: Latest task state",
+        now,
+        task.agent_id,
+    )
+    status.executor_id = task.executor_id
+    if task.statuses:
+        status.healthy = task.statuses[-1].healthy
+        status.check_status = task.statuses[-1].check_status
+        status.container_status = task.statuses[-1].container_status
+    send(master, framework, status)
+
+
+def _unknown_state(
+    master: "MasterMachine",
+    task_id: str,
+    agent_id: mesos.AgentID | None,
+    framework: Framework,
+) -> tuple[str, float | None] | None:
+    """The state of a task that is not in the books; None: it is too early to say."""
+    state = master.state
+    if agent_id is None:
+        if state.recovered:
+            return None
+        if task_id in framework.unreachable:
+            record = framework.unreachable[task_id]
+            return "TASK_UNREACHABLE", state.unreachable.get(record.task.agent_id.value)
+        return "TASK_UNKNOWN", None
+    name = agent_id.value
+    if name in state.recovered:
+        return None
+    if name in state.agents:
+        return "TASK_GONE", None
+    if name in state.unreachable:
+        return "TASK_UNREACHABLE", state.unreachable[name]
+    if name in state.gone:
+        return "TASK_GONE_BY_OPERATOR", None
+    return "TASK_UNKNOWN", None

@@ -1,0 +1,105 @@
+"""Runs a master: flags to configuration, configuration to machine, machine to node."""
+
+import os
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from mesosphere import MESOS_VERSION
+from mesosphere.kernel.exit_codes import ExitCode
+from mesosphere.kernel.flags import HelpRequested, Settings, UsageError, parse
+from mesosphere.kernel.ids import IdSource
+from mesosphere.master.api import api
+from mesosphere.master.core.config import MasterConfig
+from mesosphere.master.core.machine import MasterMachine
+from mesosphere.master.flags import FLAGS
+from mesosphere.runtime.addresses import advertised_address, host_name
+from mesosphere.runtime.coordination import open_coordination
+from mesosphere.runtime.node import Node, serve
+from mesosphere.wire.mesos import MasterInfo
+from mesosphere.wire.mesos.agents import describe_master
+
+
+def describe(settings: Settings) -> MasterInfo:
+    """What this master tells of itself in the election; the id comes with each start."""
+    ip = advertised_address(settings.advertise_ip, settings.ip)
+    port = settings.advertise_port or settings.port
+    hostname = settings.hostname or (host_name(ip) if settings.hostname_lookup else ip)
+    return describe_master("", hostname, ip, port, MESOS_VERSION)
+
+
+def configure(settings: Settings) -> MasterConfig:
+    """The machine's configuration of a command line. Raises UsageError."""
+    return MasterConfig(
+        info=describe(settings),
+        group=settings.zk or "alone",
+        cluster=settings.cluster,
+        allocation_interval_s=settings.allocation_interval,
+        offer_timeout_s=settings.offer_timeout,
+        agent_ping_interval_s=settings.agent_ping_timeout,
+        max_agent_ping_timeouts=settings.max_agent_ping_timeouts,
+        agent_reregister_timeout_s=settings.agent_reregister_timeout,
+        max_completed_frameworks=settings.max_completed_frameworks,
+        max_completed_tasks_per_framework=settings.max_completed_tasks_per_framework,
+        max_unreachable_tasks_per_framework=settings.max_unreachable_tasks_per_framework,
+        max_operator_subscribers=settings.max_operator_event_stream_subscribers,
+        root_submissions=settings.root_submissions,
+        roles=settings.roles,
+        weights=_weights(settings.weights),
+        filter_gpu_resources=settings.filter_gpu_resources,
+        fair_sharing_excluded=settings.fair_sharing_excluded_resource_names,
+        flags=settings.as_strings(),
+    )
+
+
+def _weights(text: str | None) -> dict[str, float]:
+    weights: dict[str, float] = {}
+    for part in (text or "").split(","):
+        if not part.strip():
+            continue
+        role, _, weight = part.partition("=")
+        try:
+            weights[role.strip()] = float(weight)
+        except ValueError as error:
+            raise UsageError(f"--weights: '{part}' is not role=weight") from error
+        if weights[role.strip()] <= 0:
+            raise UsageError(f"--weights: the weight of '{role}' must be above 0")
+    return weights
+
+
+def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Run in the foreground until asked to end; returns the exit code."""
+    try:
+        settings = parse(
+            FLAGS,
+            arguments,
+            environ,
+            program="mesosphere master",
+            prefix="MESOS",
+            read=lambda path: Path(path).read_text(),
+            summary="Offers the resources of agents to frameworks.",
+        )
+        config = configure(settings)
+    except HelpRequested as page:
+        sys.stdout.write(f"{page}\n")
+        return int(ExitCode.CLEAN)
+    except (UsageError, socket.gaierror) as error:
+        sys.stderr.write(f"{error}\n")
+        return int(ExitCode.USAGE)
+    machine = MasterMachine(config, IdSource(os.urandom(32)))
+    work_dir = Path(settings.work_dir)
+    # The registry stands beside the election: other readers take every child there for a master.
+    registry = None if settings.zk is None else f"{settings.zk.rstrip('/')}-registry"
+    node = Node(
+        name="master",
+        machine=machine,
+        api=api(machine),
+        listen=(settings.ip, settings.port),
+        work_dir=work_dir,
+        coordination=open_coordination(
+            registry, work_dir / "registry", session_timeout_s=settings.zk_session_timeout
+        ),
+        log_level=settings.logging_level,
+    )
+    return serve(node)

@@ -1,0 +1,1 @@
+"""What clients read of a master: legacy JSON, the v1 operator's answers, metrics. Pure."""

@@ -1,0 +1,88 @@
+"""Metrics by the original's names, and the same as Prometheus text.
+
+Source: Mesos, docs/monitoring.md; src/master/metrics.cpp.
+"""
+
+import re
+
+from mesosphere.kernel.resources import number
+from mesosphere.master.core.machine import MasterMachine
+
+SCALARS = ("cpus", "gpus", "mem", "disk")
+COUNTERS = (
+    "master/tasks_finished",
+    "master/tasks_failed",
+    "master/tasks_killed",
+    "master/tasks_lost",
+    "master/tasks_error",
+    "master/tasks_dropped",
+    "master/tasks_gone",
+    "master/tasks_gone_by_operator",
+    "master/slave_registrations",
+    "master/slave_reregistrations",
+    "master/slave_removals",
+    "master/slave_unreachable_scheduled",
+    "master/slave_unreachable_completed",
+    "master/valid_status_updates",
+    "master/invalid_status_updates",
+    "master/valid_status_update_acknowledgements",
+    "master/invalid_status_update_acknowledgements",
+    "allocator/mesos/allocation_runs",
+)
+
+
+def snapshot(master: MasterMachine) -> dict[str, float]:
+    """`/metrics/snapshot`: a flat object."""
+    state = master.state
+    agents, frameworks = list(state.agents.values()), list(state.frameworks.values())
+    connected = sum(1 for agent in agents if agent.is_connected)
+    subscribed = sum(1 for framework in frameworks if framework.is_connected)
+    values: dict[str, float] = dict.fromkeys(COUNTERS, 0)
+    values |= {
+        "master/elected": float(master.is_recovered),
+        "master/uptime_secs": master.gauges.get("process/uptime_secs", 0.0),
+        "master/slaves_connected": connected,
+        "master/slaves_disconnected": len(agents) - connected,
+        "master/slaves_active": connected,
+        "master/slaves_inactive": len(agents) - connected,
+        "master/slaves_unreachable": len(state.unreachable),
+        "master/frameworks_connected": subscribed,
+        "master/frameworks_disconnected": len(frameworks) - subscribed,
+        "master/frameworks_active": subscribed,
+        "master/frameworks_inactive": len(frameworks) - subscribed,
+        "master/outstanding_offers": len(state.offers),
+        "master/operator_event_stream_subscribers": len(master.subscribers),
+    }
+    for name in ("staging", "starting", "running", "killing"):
+        values[f"master/tasks_{name}"] = 0
+    unreachable = 0
+    for framework in frameworks:
+        unreachable += len(framework.unreachable)
+        for record in framework.tasks.values():
+            name = f"master/tasks_{record.task.state.removeprefix('TASK_').lower()}"
+            if name not in COUNTERS:
+                values[name] = values.get(name, 0) + 1
+    values["master/tasks_unreachable"] = unreachable
+    for name in SCALARS:
+        total = number(sum(agent.total.scalar(name) for agent in agents))
+        used = number(sum(agent.used.scalar(name) for agent in agents))
+        values[f"master/{name}_total"] = total
+        values[f"master/{name}_used"] = used
+        values[f"master/{name}_percent"] = used / total if total else 0.0
+    values |= state.counters
+    for framework in frameworks:
+        prefix = f"master/frameworks/{framework.info.name}/{framework.id}"
+        values[f"{prefix}/subscribed"] = float(framework.is_connected)
+        values |= {f"{prefix}/{name}": count for name, count in framework.counts.items()}
+        for role in framework.roles:
+            values[f"{prefix}/roles/{role}/suppressed"] = float(role in framework.suppressed)
+    return {**values, **master.gauges}
+
+
+def prometheus(master: MasterMachine) -> str:
+    """`/metrics`: the same values by Prometheus's rules of naming."""
+    lines = []
+    for name, value in snapshot(master).items():
+        plain = re.sub(r"[^a-zA-Z0-9_]", "_", name)
+        lines.append(f"mesos_{plain} {value:g}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,31 @@
+"""How others reach this host."""
+
+import socket
+
+
+def advertised_address(given: str | None, listening: str) -> str:
+    """The IP address to tell others: as given, else what we listen on, else the way out's.
+
+    Raises socket.gaierror for a name that can't be resolved.
+    """
+    if given:
+        return socket.gethostbyname(given)
+    if listening not in ("", "0.0.0.0", "::"):
+        return socket.gethostbyname(listening)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # No packet is sent: connecting a datagram socket only chooses the way out.
+            probe.connect(("192.0.2.1", 9))
+            return str(probe.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"
+
+
+def host_name(ip: str) -> str:
+    """The host's name: its own if it is known by it, else the address."""
+    if ip.startswith("127."):
+        return "localhost"
+    try:
+        return socket.gethostbyaddr(ip)[0]
+    except OSError:
+        return socket.getfqdn() or ip
