@@ -18,9 +18,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag("hostname_lookup", "bool", True, "Network", "look the name up if none is given"),
     Flag("zk", "str", None, "High availability", "zk://hosts/path of the election; none: alone"),
     Flag("zk_session_timeout", "duration", 10.0, "High availability", "ZooKeeper session timeout"),
-    Flag(
-        "work_dir", "str", "/var/lib/mesos", "State", "directory of the registry without ZooKeeper"
-    ),
+    Flag("work_dir", "str", "/var/lib/mesos", "State", "directory of the registry if alone"),
     Flag("quorum", "int", None, "State", NO_EFFECT),
     Flag("registry", "str", "replicated_log", "State", NO_EFFECT),
     Flag("log_auto_initialize", "bool", True, "State", NO_EFFECT),

@@ -60,8 +60,8 @@ class Agent:
     stream_id: str = ""
     is_active: bool = True
     missed_pings: int = 0
-    used: Resources = EMPTY
-    offered: Resources = EMPTY
+    used: Resources = field(default_factory=Resources)
+    offered: Resources = field(default_factory=Resources)
     tasks: dict[TaskKey, TaskRecord] = field(default_factory=dict)
     executors: dict[tuple[str, str], mesos.ExecutorInfo] = field(default_factory=dict)
     offers: dict[str, Offer] = field(default_factory=dict)
