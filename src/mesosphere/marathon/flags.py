@@ -99,6 +99,38 @@ _SUPERVISION = (
     ),
 )
 
+_KEPT = "Kept for old command lines; without effect here"
+
+_WITHOUT_EFFECT = tuple(
+    Flag(name, kind, None, _KEPT, why)
+    for name, kind, why in (
+        ("ha", "bool", "every Marathon with --zk takes part in the election"),
+        ("zk_timeout", "int", "ms; the session timeout counts"),
+        ("zk_connection_timeout", "int", "ms; connecting is tried for ever"),
+        ("zk_compression", "bool", "entries are small, none is compressed"),
+        ("zk_compression_threshold", "int", "bytes; none is compressed"),
+        ("zk_max_node_size", "int", "bytes; the store's own limit counts"),
+        ("store_cache", "bool", "the state is always in memory"),
+        ("storage_compaction_interval", "int", "old versions go as new ones come"),
+        ("on_elected_prepare_timeout", "int", "ms; loading has no deadline"),
+        ("offer_matching_timeout", "int", "ms; offers are answered at once"),
+        ("reconciliation_initial_delay", "int", "ms; tasks are asked for at once"),
+        ("task_lost_expunge_initial_delay", "int", "ms; each instance has its own timer"),
+        ("task_lost_expunge_interval", "int", "ms; each instance has its own timer"),
+        ("task_reservation_timeout", "int", "ms; reservations are not made yet"),
+        ("leader_proxy_connection_timeout", "int", "ms; the runtime's limits count"),
+        ("leader_proxy_read_timeout", "int", "ms; the runtime's limits count"),
+        ("leader_proxy_max_open_connections", "int", "the runtime's limits count"),
+        ("mesos_heartbeat_interval", "int", "ms; the master tells it"),
+        ("mesos_heartbeat_failure_threshold", "int", "five missed heartbeats end a stream"),
+        ("graceful_shutdown_timeout", "int", "ms; ending takes two seconds at most"),
+        ("http_compression", "bool", "answers are not compressed"),
+        ("deprecated_features", "list", "old forms of requests are always understood"),
+        ("metrics_prometheus", "bool", "/metrics/prometheus is always there"),
+        ("metrics_name_prefix", "str", "names begin with marathon"),
+    )
+)
+
 _PROCESS = (
     Flag(
         "logging_level",
@@ -118,4 +150,5 @@ FLAGS: tuple[Flag, ...] = (
     *_LAUNCHING,
     *_SUPERVISION,
     *_PROCESS,
+    *_WITHOUT_EFFECT,
 )

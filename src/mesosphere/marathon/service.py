@@ -72,53 +72,89 @@ def configure(settings: Settings, hostname: str) -> MarathonConfig:
     )
 
 
+_SHOWN = (
+    "checkpoint",
+    "decline_offer_duration",
+    "default_network_name",
+    "env_vars_prefix",
+    "executor",
+    "failover_timeout",
+    "framework_name",
+    "launch_token_refresh_interval",
+    "leader_proxy_connection_timeout",
+    "leader_proxy_read_timeout",
+    "local_port_max",
+    "local_port_min",
+    "maintenance_mode",
+    "max_instances_per_offer",
+    "mesos_bridge_name",
+    "mesos_heartbeat_failure_threshold",
+    "mesos_heartbeat_interval",
+    "mesos_leader_ui_url",
+    "mesos_role",
+    "min_revive_offers_interval",
+    "offer_matching_timeout",
+    "on_elected_prepare_timeout",
+    "reconciliation_initial_delay",
+    "reconciliation_interval",
+    "scale_apps_initial_delay",
+    "scale_apps_interval",
+    "store_cache",
+    "task_launch_confirm_timeout",
+    "task_launch_timeout",
+    "task_lost_expunge_initial_delay",
+    "task_lost_expunge_interval",
+    "task_reservation_timeout",
+    "webui_url",
+)
+_SHOWN_OF_ZOOKEEPER = (
+    "zk_compression",
+    "zk_compression_threshold",
+    "zk_connection_timeout",
+    "zk_max_node_size",
+    "zk_max_versions",
+    "zk_session_timeout",
+    "zk_timeout",
+)
+
+
 def shown(settings: Settings, hostname: str) -> dict[str, object]:
     """`marathon_config` and `zookeeper_config` of /v2/info, under the original's keys."""
-    plain = [
-        "checkpoint",
-        "decline_offer_duration",
-        "default_network_name",
-        "env_vars_prefix",
-        "executor",
-        "failover_timeout",
-        "framework_name",
-        "launch_tokens",
-        "launch_token_refresh_interval",
-        "local_port_max",
-        "local_port_min",
-        "maintenance_mode",
-        "max_instances_per_offer",
-        "mesos_bridge_name",
-        "mesos_leader_ui_url",
-        "mesos_role",
-        "mesos_user",
-        "min_revive_offers_interval",
-        "reconciliation_interval",
-        "scale_apps_initial_delay",
-        "scale_apps_interval",
-        "task_launch_confirm_timeout",
-        "task_launch_timeout",
-        "webui_url",
-    ]
-    config: dict[str, Any] = {name: getattr(settings, name) for name in plain}
-    config["launch_token"] = config.pop("launch_tokens")
+    config: dict[str, Any] = {name: getattr(settings, name) for name in _SHOWN}
+    for name in ("leader_proxy_connection_timeout", "leader_proxy_read_timeout"):
+        config[f"{name}_ms"] = config.pop(name)
+    config["launch_token"] = settings.launch_tokens
+    config["mesos_user"] = settings.mesos_user or getpass.getuser()
     config["master"] = without_credentials(settings.master)
     config["hostname"] = hostname
     config["ha"] = settings.zk is not None
     config["features"] = list(settings.enable_features)
     config["access_control_allow_origin"] = list(settings.access_control_allow_origin) or None
     config["new_group_enforce_role"] = "off"
-    zookeeper = {
-        "zk": without_credentials(settings.zk),
-        "zk_max_versions": settings.zk_max_versions,
-        "zk_session_timeout": settings.zk_session_timeout,
-    }
+    zookeeper = {name: getattr(settings, name) for name in _SHOWN_OF_ZOOKEEPER}
+    zookeeper["zk"] = without_credentials(settings.zk)
     return {"marathon_config": config, "zookeeper_config": zookeeper}
 
 
 def without_credentials(url: str | None) -> str | None:
     """A zk:// URL as it may be shown."""
     return None if url is None else _CREDENTIALS.sub("//xxxxxxxx:xxxxxxxx@", url)
+
+
+def in_our_words(
+    arguments: Sequence[str], environ: Mapping[str, str]
+) -> tuple[list[str], dict[str, str]]:
+    """The original's way to turn switches off (`--disable_x`, `MARATHON_DISABLE_X`) and on (an
+    empty variable), in the words of our flags."""
+    switches = [flag.name for flag in FLAGS if flag.kind == "bool"]
+    off = {f"--disable_{name}": f"--no-{name}" for name in switches}
+    variables = dict(environ)
+    for name in switches:
+        if variables.get(f"MARATHON_{name.upper()}") == "":
+            variables[f"MARATHON_{name.upper()}"] = "true"
+        if variables.pop(f"MARATHON_DISABLE_{name.upper()}", None) is not None:
+            variables[f"MARATHON_{name.upper()}"] = "false"
+    return [off.get(word, word) for word in arguments], variables
 
 
 def checked(settings: Settings) -> Settings:
@@ -137,12 +173,13 @@ def checked(settings: Settings) -> Settings:
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run in the foreground until asked to end; returns the exit code."""
+    words, variables = in_our_words(arguments, environ)
     try:
         settings = checked(
             parse(
                 FLAGS,
-                arguments,
-                environ,
+                words,
+                variables,
                 program="mesosphere marathon",
                 prefix="MARATHON",
                 read=lambda path: Path(path).read_text(),

@@ -29,6 +29,7 @@ class ServicePorts:
         self._least = least
         self._most = most
         self._used: Counter[int] = Counter()
+        self._first = least  # every number of the range below it is in use
 
     def hold(self, app: App) -> None:
         """Count the ports of an app that is in the tree now."""
@@ -40,6 +41,8 @@ class ServicePorts:
             self._used[port] -= 1
             if self._used[port] <= 0:
                 del self._used[port]
+                if self._least <= port < self._first:
+                    self._first = port
 
     def assign(self, apps: Iterable[tuple[App, App | None]]) -> list[App]:
         """The apps (each with its previous version) with every port numbered.
@@ -71,7 +74,9 @@ class ServicePorts:
         return _with_ports(app, numbers)
 
     def _lowest(self, taken: set[int]) -> int:
-        for port in range(self._least, self._most + 1):
+        while self._first in self._used:
+            self._first += 1
+        for port in range(self._first, self._most + 1):
             if port not in taken and port not in self._used:
                 return port
         raise PortsExhausted(self._least, self._most)
