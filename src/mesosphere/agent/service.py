@@ -16,7 +16,13 @@ from mesosphere.agent.core.host import Host
 from mesosphere.agent.core.machine import AgentMachine
 from mesosphere.agent.flags import FLAGS
 from mesosphere.agent.isolation import probe, sandboxes, statistics
-from mesosphere.agent.setup import configure, describe_host, read_meta, wanted_isolation
+from mesosphere.agent.setup import (
+    configure,
+    describe_host,
+    explain,
+    read_meta,
+    wanted_isolation,
+)
 from mesosphere.agent.trial import try_oci
 from mesosphere.kernel.effects import Effect, RecoverContainers, Reply, ServeFile
 from mesosphere.kernel.exit_codes import ExitCode
@@ -25,6 +31,7 @@ from mesosphere.kernel.http import text_response
 from mesosphere.kernel.ids import IdSource
 from mesosphere.runtime.coordination import open_coordination
 from mesosphere.runtime.node import PERFORMERS, Node, Performer, serve
+from mesosphere.wire.errors import WireError
 
 MEASURE_INTERVAL_S = 10.0
 SUMMARY = "Runs tasks in containers on this host, for the master that leads."
@@ -32,6 +39,8 @@ SUMMARY = "Runs tasks in containers on this host, for the master that leads."
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run an agent to its end; returns the exit code."""
+    if list(arguments[:1]) == ["explain-container"]:
+        return explain_container(arguments[1:], environ)
     try:
         settings = parse(
             FLAGS, arguments, environ, program="mesosphere agent", prefix="MESOS",
@@ -42,8 +51,26 @@ def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
         sys.stdout.write(f"{page}\n")
         return int(ExitCode.CLEAN)
     except UsageError as error:
-        sys.stderr.write(f"mesosphere agent: {error}\n")
+        told = str(error).removeprefix("mesosphere agent: ")
+        sys.stderr.write(f"mesosphere agent: {told}\n")
         return int(ExitCode.USAGE)
+
+
+def explain_container(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
+    """Print the plan of the TaskInfo (JSON) on standard input; nothing is done."""
+    try:
+        settings = parse(
+            FLAGS, ["--master=none", "--work_dir=/var/lib/mesos", *arguments], environ,
+            program="mesosphere agent explain-container", prefix="MESOS",
+            read=lambda path: Path(path).read_text(), summary="Prints the plan of a container.",
+        )  # fmt: skip
+        sys.stdout.write(explain(settings, sys.stdin.buffer.read()))
+    except HelpRequested as page:
+        sys.stdout.write(f"{page}\n")
+    except (UsageError, WireError) as error:
+        sys.stderr.write(f"mesosphere agent explain-container: {error}\n")
+        return int(ExitCode.USAGE)
+    return int(ExitCode.CLEAN)
 
 
 def _run(settings: Settings) -> int:

@@ -9,12 +9,19 @@ from typing import Any
 
 from mesosphere import MESOS_VERSION
 from mesosphere.agent.core.config import AgentConfig
+from mesosphere.agent.core.containers import build_plan
 from mesosphere.agent.core.host import Host
+from mesosphere.agent.core.requests import container_request, why_unsupported
 from mesosphere.agent.isolation import probe
 from mesosphere.kernel.attributes import AttributesError, parse_attributes
 from mesosphere.kernel.flags import Settings, UsageError
 from mesosphere.kernel.resources import Resources, ResourcesError
+from mesosphere.wire.mesos import codec
+from mesosphere.wire.mesos.frameworks import FrameworkInfo
+from mesosphere.wire.mesos.ids import FrameworkID
+from mesosphere.wire.mesos.resources_codec import from_wire
 from mesosphere.wire.mesos.resources_codec import parse as parse_resources
+from mesosphere.wire.mesos.tasks import TaskInfo
 
 FORCES_OCI = ("cgroups", "filesystem/linux", "oci")
 META_FILE_LIMIT_BYTES = 64 * 1024 * 1024
@@ -145,6 +152,23 @@ def environment(settings: Settings) -> dict[str, str]:
     if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
         raise UsageError("--executor_environment_variables: a JSON object of strings is needed")
     return value
+
+
+def explain(settings: Settings, task_json: bytes) -> str:
+    """The plan of a task on this host as JSON, its steps first. Raises UsageError, WireError."""
+    work_dir = Path(settings.work_dir).absolute()
+    runtime_dir = Path(settings.runtime_dir or work_dir / "run").absolute()
+    config = configure(settings, describe_host(settings, work_dir, runtime_dir))
+    task = codec.decode(task_json, TaskInfo)
+    reason = why_unsupported(task, config)
+    if reason:
+        raise UsageError(reason)
+    framework = FrameworkInfo(user=_own_user(), name="explained", id=FrameworkID("FRAMEWORK"))
+    request = container_request(
+        task, framework, "AGENT", "CONTAINER", from_wire(task.resources), config
+    )
+    plan = build_plan(request, config.host)
+    return json.dumps({"steps": plan.pop("steps"), **plan}, indent=2) + "\n"
 
 
 def read_meta(work_dir: Path) -> dict[str, bytes]:
