@@ -7,7 +7,14 @@ import pytest
 from mesosphere.kernel import effects as do
 from mesosphere.kernel import events as on
 from mesosphere.wire.mesos import link
-from mesosphere.wire.mesos.commands import CommandInfo, HealthCheck, KillPolicy, TCPCheckInfo
+from mesosphere.wire.mesos.commands import (
+    CheckCommand,
+    CheckInfo,
+    CommandInfo,
+    HealthCheck,
+    KillPolicy,
+    TCPCheckInfo,
+)
 from mesosphere.wire.mesos.commands import HTTPCheckInfo as HttpCheck
 from mesosphere.wire.mesos.common import DurationInfo
 from mesosphere.wire.mesos.containers import ContainerInfo, DockerInfo
@@ -268,6 +275,32 @@ def test_http_health_goes_to_the_loopback_and_takes_redirect_codes_as_passed() -
     world.give(on.CallAnswered(call.call, 302, {}, b""))
     world.acknowledge_all()
     assert world.updates()[-1].healthy is True
+
+
+def test_a_check_tells_each_change_of_its_result_and_ends_nothing() -> None:
+    world = registered()
+    command = CheckCommand(command=CommandInfo(value="test -f ready"))
+    check = CheckInfo(type="COMMAND", command=command, delay_seconds=0.0, interval_seconds=1.0)
+    container = world.run(make_task(check=check))
+    started(world, container)
+    world.acknowledge_all()
+    first = world.updates()[1].check_status
+    assert first is not None and first.type == "COMMAND" and first.command is not None
+    assert first.command.exit_code is None
+    for exit_code in (1, 1, 0, None):
+        world.wait(1.1)
+        look = world.found(do.RunCheck)[-1]
+        assert look.container == container and look.argv == ("/bin/sh", "-c", "test -f ready")
+        world.give(on.CheckFinished(look.check, exit_code))
+        world.acknowledge_all()
+    told = [
+        each.check_status.command.exit_code
+        for each in world.updates()[2:]
+        if each.check_status is not None and each.check_status.command is not None
+    ]
+    assert told == [1, 0, None]
+    assert {each.reason for each in world.updates()[2:]} == {"REASON_TASK_CHECK_STATUS_UPDATED"}
+    assert world.found(do.SignalContainer) == []
 
 
 def test_shutting_a_framework_down_ends_its_tasks_without_waiting_for_acknowledgements() -> None:

@@ -13,9 +13,11 @@ from enum import Enum
 import msgspec
 
 from mesosphere.kernel.effects import Call, Effect, Probe, RunCheck
-from mesosphere.wire.mesos.commands import HealthCheck
+from mesosphere.wire.mesos.commands import CommandInfo, HealthCheck
 
 HTTP_REDIRECTS_MOST = 20
+NO_TIMEOUT_S = 3600.0
+"""A timeout of 0 means none; an hour is as good and ends."""
 BODY_LIMIT_BYTES = 1024 * 1024
 LOOPBACK = {"IPv4": "127.0.0.1", "IPv6": "[::1]"}
 
@@ -81,27 +83,51 @@ def check_kind(check: HealthCheck) -> str:
     return "COMMAND" if check.command is not None else "UNKNOWN"
 
 
-def start_round(
-    state: HealthState, key: str, container: str, argv: tuple[str, ...], environment: dict[str, str]
-) -> Effect | None:
-    """The effect that makes the next check; answers carry `health/<key>/<round>`."""
-    check = state.check
-    state.round += 1
-    name = f"health/{key}/{state.round}"
+def passes(kind: str, value: int) -> bool:
+    """Whether an exit code (0), an HTTP status (200 to 399) or a connection (1) is healthy."""
+    if kind == "HTTP":
+        return 200 <= value < 400
+    return value == 0 if kind == "COMMAND" else value == 1
+
+
+class Target(msgspec.Struct, frozen=True):
+    """What a health check or a check looks at, whatever message described it."""
+
+    kind: str
+    timeout_s: float
+    port: int = 0
+    path: str = ""
+    scheme: str = "http"
+    protocol: str = "IPv4"
+    command: CommandInfo | None = None
+
+    def effect(
+        self, name: str, container: str, argv: tuple[str, ...], environment: dict[str, str]
+    ) -> Effect | None:
+        """The effect that looks; its answer carries `name`."""
+        timeout_s = self.timeout_s if self.timeout_s > 0 else NO_TIMEOUT_S
+        host = LOOPBACK.get(self.protocol, LOOPBACK["IPv4"])
+        if self.kind == "HTTP":
+            url = f"{self.scheme}://{host}:{self.port}/{self.path.lstrip('/')}"
+            return Call(
+                name, "GET", url, {"Accept": "*/*"}, timeout_s=timeout_s,
+                follow=HTTP_REDIRECTS_MOST, limit_bytes=BODY_LIMIT_BYTES,
+            )  # fmt: skip
+        if self.kind == "TCP":
+            return Probe(name, host.strip("[]"), self.port, timeout_s)
+        if self.kind == "COMMAND":
+            return RunCheck(name, container, argv, environment, timeout_s)
+        return None
+
+
+def health_target(check: HealthCheck) -> Target:
+    """What a health check looks at."""
     kind = check_kind(check)
-    timeout_s = check.timeout_seconds if check.timeout_seconds > 0 else 3600.0
+    timeout_s = check.timeout_seconds
     if kind == "HTTP" and check.http is not None:
-        host = LOOPBACK.get(check.http.protocol, LOOPBACK["IPv4"])
-        path = "/" + (check.http.path or "").lstrip("/")
-        scheme = check.http.scheme or "http"
-        url = f"{scheme}://{host}:{check.http.port}{path}"
-        return Call(
-            name, "GET", url, {"Accept": "*/*"}, timeout_s=timeout_s,
-            follow=HTTP_REDIRECTS_MOST, limit_bytes=BODY_LIMIT_BYTES,
-        )  # fmt: skip
+        http = check.http
+        scheme = http.scheme or "http"
+        return Target(kind, timeout_s, http.port, http.path or "", scheme, http.protocol)
     if kind == "TCP" and check.tcp is not None:
-        host = LOOPBACK.get(check.tcp.protocol, LOOPBACK["IPv4"]).strip("[]")
-        return Probe(name, host, check.tcp.port, timeout_s)
-    if kind == "COMMAND":
-        return RunCheck(name, container, argv, environment, timeout_s)
-    return None
+        return Target(kind, timeout_s, check.tcp.port, protocol=check.tcp.protocol)
+    return Target(kind, timeout_s, command=check.command)

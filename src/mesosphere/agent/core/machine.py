@@ -2,8 +2,8 @@
 
 Decides nothing by itself: it hands each event to the part that does (`recovery`, `registration`,
 `tasks`, `frameworks`, `gc`). Names of timers, calls and probes begin with the concern: "master/",
-"update/", "grace/", "expire/", "health/", "gc", "leave". Source: docs/architecture.md, "Master and
-agent"; apache/mesos src/slave/slave.cpp for what each message means.
+"update/", "grace/", "expire/", "health/", "check/", "gc", "leave". Source: docs/architecture.md,
+"Master and agent"; apache/mesos src/slave/slave.cpp for what each message means.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,6 +27,7 @@ from mesosphere.kernel.machine import ensure
 
 Effects = list[do.Effect]
 LEAVE_TIMER = "leave"
+LOOKS = ("health/", "check/")
 
 
 class AgentMachine:
@@ -155,25 +156,24 @@ class AgentMachine:
     # --- answers of others ---------------------------------------------------------------
 
     def _answered(self, now: float, event: on.CallAnswered) -> Effects:
-        if event.call.startswith("health/"):
-            passed = 200 <= event.status < 400
-            return self.tasks.checked(now, event.call, passed, f"HTTP status {event.status}")
+        if event.call.startswith(LOOKS):
+            return self.tasks.looked(now, event.call, event.status, f"HTTP status {event.status}")
         effects = self.link.answered(event)
         self.state.registered = self.link.is_registered
         return effects
 
     def _call_failed(self, now: float, event: on.CallFailed) -> Effects:
-        if event.call.startswith("health/"):
-            return self.tasks.checked(now, event.call, False, event.reason)
+        if event.call.startswith(LOOKS):
+            return self.tasks.looked(now, event.call, None, event.reason)
         # Updates are repeated by their timers; a dead link shows by silence.
         return [do.Log("debug", "call_failed", {"call": event.call, "reason": event.reason})]
 
     def _probed(self, now: float, event: on.Probed) -> Effects:
-        return self.tasks.checked(now, event.probe, event.ok, event.reason)
+        return self.tasks.looked(now, event.probe, int(event.ok), event.reason)
 
     def _check_finished(self, now: float, event: on.CheckFinished) -> Effects:
         reason = event.reason or f"the command exited with status {event.exit_code}"
-        return self.tasks.checked(now, event.check, event.exit_code == 0, reason)
+        return self.tasks.looked(now, event.check, event.exit_code, reason)
 
     # --- the link ------------------------------------------------------------------------
 

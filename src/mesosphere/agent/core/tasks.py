@@ -8,20 +8,16 @@ Source: "Mesos: life of a task" (apache/mesos src/slave/slave.cpp, src/launcher/
 
 import signal
 
-from mesosphere.agent.core import checkpoint, health
+from mesosphere.agent.core import checkpoint
 from mesosphere.agent.core.config import AgentConfig
 from mesosphere.agent.core.containers import build_plan, executor_directory, sandbox_path
 from mesosphere.agent.core.exits import Circumstances, End, judge_exit
 from mesosphere.agent.core.life_cycle import LIFE_CYCLE, Action, Input, Phase
 from mesosphere.agent.core.registration import Registration
-from mesosphere.agent.core.requests import (
-    command_words,
-    container_request,
-    task_environment,
-    why_unsupported,
-)
+from mesosphere.agent.core.requests import container_request, why_unsupported
 from mesosphere.agent.core.state import FrameworkRecord, State, TaskRecord, seconds
 from mesosphere.agent.core.status_updates import UpdateStream
+from mesosphere.agent.core.watching import Watching, why_unwatchable
 from mesosphere.kernel.effects import (
     CancelTimer,
     Checkpoint,
@@ -44,6 +40,7 @@ from mesosphere.wire.mesos.tasks import TaskInfo, TaskStatus
 
 KILL_GRACE_S = 3.0
 """Between SIGTERM and SIGKILL when neither the kill nor the task says otherwise."""
+TIMERS = ("grace", "expire", "health", "check")
 GRACE_LIMIT_S = 86_400.0
 """Longest grace: a kill ends some day."""
 
@@ -56,7 +53,7 @@ class Tasks:
         self._state = state
         self._link = link_
         self._ids = ids
-        self.health: dict[str, health.HealthState] = {}
+        self.watching = Watching(config, state)
 
     # --- launching -----------------------------------------------------------------------
 
@@ -79,9 +76,7 @@ class Tasks:
             statuses=[],
         )
         self._state.add(framework, record)
-        reason = why_unsupported(info, self._config)
-        if info.health_check is not None and not reason:
-            reason = health.why_no_check(info.health_check)
+        reason = why_unsupported(info, self._config) or why_unwatchable(info)
         if reason:
             record.phase = Phase.ENDED
             end = End("TASK_FAILED", "REASON_CONTAINER_LAUNCH_FAILED", reason, "SOURCE_AGENT")
@@ -159,7 +154,7 @@ class Tasks:
         if kind == "expire":
             record.expired = True
             return self.step(now, record, Input.EXPIRED)
-        return self._start_check(record)
+        return self.watching.look(record, kind)
 
     def step(
         self,
@@ -206,17 +201,13 @@ class Tasks:
     # --- actions -------------------------------------------------------------------------
 
     def watch(self, now: float, record: TaskRecord) -> list[Effect]:
-        """Arm the completion deadline and the first health check of a task that runs."""
+        """Arm the completion deadline and the first checks of a task that runs."""
         effects: list[Effect] = []
         most_s = seconds(record.info.max_completion_time)
         if most_s is not None:
             since = record.running_at if record.running_at is not None else now
             effects.append(SetTimer(f"expire/{record.key}", max(0.0, since + most_s - now)))
-        if record.info.health_check is not None:
-            state = health.HealthState(record.info.health_check, now)
-            self.health[record.key] = state
-            effects.append(SetTimer(f"health/{record.key}", state.first_delay_s()))
-        return effects
+        return [*effects, *self.watching.begin(now, record)]
 
     def _tell_killing(self, now: float, record: TaskRecord) -> list[Effect]:
         framework = self._state.frameworks.get(record.framework_id)
@@ -231,7 +222,8 @@ class Tasks:
         path = f"{self.directory(record)}/task.updates"
         term: list[Effect] = [SignalContainer(record.container, signal.SIGTERM)]
         effects = self._persist(record, path, checkpoint.encode_kill(grace_s), term)
-        return [*effects, CancelTimer(f"health/{record.key}"), *self._arm_grace(now, record)]
+        quiet = [CancelTimer(f"{kind}/{record.key}") for kind in ("health", "check")]
+        return [*effects, *quiet, *self._arm_grace(now, record)]
 
     def _arm_grace(self, now: float, record: TaskRecord) -> list[Effect]:
         # A repeated kill may only shorten the grace.
@@ -262,44 +254,17 @@ class Tasks:
         circumstances = Circumstances(record.killed, record.expired)
         return judge_exit(exit.status, exit.limitation, exit.message, circumstances)
 
-    # --- health --------------------------------------------------------------------------
-
-    def _start_check(self, record: TaskRecord) -> list[Effect]:
-        state = self.health.get(record.key)
-        framework = self._state.frameworks.get(record.framework_id)
-        if state is None or framework is None or record.phase is not Phase.RUNNING:
+    def looked(self, now: float, name: str, value: int | None, reason: str) -> list[Effect]:
+        """The answer to a look of `watching`: tell what is new, end what stays unhealthy."""
+        news = self.watching.judge(now, name, value, reason)
+        if news is None:
             return []
-        command = state.check.command
-        argv: tuple[str, ...] = ()
-        environment: dict[str, str] = {}
-        if command is not None:
-            argv = command_words(command)
-            environment = task_environment(
-                record.info, framework.info, record.agent_id, record.container, self._config
-            )
-        effect = health.start_round(state, record.key, record.container, argv, environment)
-        return [] if effect is None else [effect]
-
-    def checked(self, now: float, name: str, passed: bool, reason: str) -> list[Effect]:
-        """The answer of `health/<framework>/<task>/<round>`."""
-        key, _, number = name.removeprefix("health/").rpartition("/")
-        state = self.health.get(key)
-        record = self._state.find(*key.split("/", 1))
-        if state is None or record is None or record.phase is not Phase.RUNNING:
-            return []
-        if number != str(state.round):
-            return []
-        verdict = state.judge(now, passed)
-        again: list[Effect] = [SetTimer(f"health/{key}", state.check.interval_seconds)]
-        if verdict is health.Verdict.SILENT:
-            return again
-        record.healthy = state.healthy
-        reason_name = "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED"
-        end = End("TASK_RUNNING", reason_name, "" if passed else f"Health check failed: {reason}")
-        told = self.tell(now, record, end)
-        if verdict is health.Verdict.GIVE_UP:
-            return [*told, *self.step(now, record, Input.UNHEALTHY)]
-        return [*told, *again]
+        if news.end is None:
+            return news.again
+        told = self.tell(now, news.record, news.end)
+        if news.gives_up:
+            return [*told, *self.step(now, news.record, Input.UNHEALTHY)]
+        return [*told, *news.again]
 
     # --- updates -------------------------------------------------------------------------
 
@@ -315,9 +280,9 @@ class Tasks:
     def tell_end(self, now: float, record: TaskRecord, end: End) -> list[Effect]:
         """The terminal update; once it is on disk the supervisor may forget the container."""
         record.phase = Phase.ENDED
-        self.health.pop(record.key, None)
         self._state.count(f"tasks_{end.state.removeprefix('TASK_').lower()}")
         told = self.tell(now, record, end)
+        self.watching.end(record)
         forget = DestroyContainer(record.container)
         if told and isinstance(told[-1], Checkpoint):
             last = told[-1]
@@ -325,7 +290,7 @@ class Tasks:
         else:
             told = [forget, *told]
         fields = {"task": record.key, "state": end.state, "message": end.message}
-        timers = [CancelTimer(f"{kind}/{record.key}") for kind in ("grace", "expire", "health")]
+        timers = [CancelTimer(f"{kind}/{record.key}") for kind in TIMERS]
         return [Log("info", "task_ended", fields), *timers, *told]
 
     def make_status(self, now: float, record: TaskRecord, end: End) -> TaskStatus:
@@ -342,6 +307,7 @@ class Tasks:
             timestamp=now,
             uuid=self._ids.uuid_bytes(),
             healthy=record.healthy,
+            check_status=self.watching.status_of(record),
             container_status=ContainerStatus(
                 container_id=ContainerID(record.container),
                 network_infos=[NetworkInfo(ip_addresses=[address])],
