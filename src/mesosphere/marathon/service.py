@@ -159,6 +159,11 @@ def in_our_words(
 
 def checked(settings: Settings) -> Settings:
     """The settings, if they make sense together. Raises UsageError."""
+    missing = [name for name in settings.enable_features if name in ("secrets", "external_volumes")]
+    if missing:
+        raise UsageError(
+            f"mesosphere marathon: --enable_features: {', '.join(missing)} is not supported yet"
+        )
     if settings.local_port_min > settings.local_port_max:
         raise UsageError("mesosphere marathon: --local_port_min is above --local_port_max")
     if settings.zk is not None and not settings.zk.startswith("zk://"):

@@ -70,6 +70,20 @@ def test_kills_are_sent_again_to_a_new_master() -> None:
     assert world.tasks == {}
 
 
+def test_a_task_that_still_runs_after_its_kill_is_killed_again_at_once() -> None:
+    world = World().lead()
+    world.create()
+    world.settle()
+    world.killing = False
+    task = next(iter(world.tasks))
+    world.update_app("/web", instances=0)
+    world.update(task, "TASK_RUNNING", uuid=False, reason="REASON_RECONCILIATION")
+    assert world.types().count("KILL") == 1
+    world.pass_time(3)
+    world.update(task, "TASK_RUNNING", uuid=False, reason="REASON_RECONCILIATION")
+    assert world.types().count("KILL") == 2
+
+
 def test_an_unreachable_instance_is_replaced_and_killed_when_it_returns() -> None:
     world = World().lead()
     world.create()

@@ -385,6 +385,7 @@ _HANDLERS: Mapping[type[Event], Callable[..., None]] = {
 
 def framework_info(config: MarathonConfig) -> FrameworkInfo:
     """How this Marathon registers."""
+    gpus = "gpu_resources" in config.features
     return FrameworkInfo(
         user=config.mesos_user,
         name=config.framework_name,
@@ -394,5 +395,8 @@ def framework_info(config: MarathonConfig) -> FrameworkInfo:
         hostname=config.hostname,
         principal=config.principal,
         webui_url=config.webui_url or f"http://{config.own_address}",
-        capabilities=[FrameworkCapability(type=name) for name in CAPABILITIES],
+        capabilities=[
+            FrameworkCapability(type=name)
+            for name in (*CAPABILITIES, *(("GPU_RESOURCES",) if gpus else ()))
+        ],
     )

@@ -35,6 +35,9 @@ from mesosphere.wire.mesos import TaskStatus
 KILL_TIMER = "kill/retry"
 OVERDUE_TIMER = "overdue"
 OVERDUE_INTERVAL_S = 5.0
+KILL_AGAIN_S = 2.0
+"""A task that is told to live so long after its KILL is sent another one at once."""
+
 RECONCILE_TIMER = "reconcile"
 UNREACHABLE_PREFIX = "unreachable/"
 
@@ -101,10 +104,20 @@ class Supervisor:
         step = LIFE.step(instance.condition, condition)
         if step is None:
             return
+        self._kill_again(outcome, instance, condition)
         told_health = self._take_details(outcome, instance, status)
         if step.state is not instance.condition or told_health:
             self._move(outcome, instance, step.state, status, step.actions)
         self._state.touch(instance.app_id)
+
+    def _kill_again(self, outcome: Outcome, instance: Instance, told: Condition) -> None:
+        """It lives although it should end: an earlier KILL may have met a master that did not
+        know its agent yet."""
+        sent = self._kills.get(instance.id)
+        alive = told in (Condition.STAGING, Condition.STARTING, Condition.RUNNING)
+        if alive and sent is not None and outcome.now >= sent + KILL_AGAIN_S:
+            self._kills[instance.id] = None
+            self._send_kills(outcome)
 
     def _take_details(self, outcome: Outcome, instance: Instance, status: TaskStatus) -> bool:
         if status.container_status is not None:
