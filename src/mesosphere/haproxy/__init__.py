@@ -1,0 +1,1 @@
+"""Keeps HAProxy in step with what Marathon runs: the successor of marathon-lb."""

@@ -1,0 +1,1 @@
+"""From apps to a configuration, and from one configuration to the next. Pure."""
