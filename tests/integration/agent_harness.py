@@ -26,6 +26,7 @@ from mesosphere.wire.mesos.tasks import TaskInfo, TaskStatus
 DEADLINE_S = 90.0
 FRAMEWORK = "m-0001"
 AGENT = "m-S1"
+LIBRARIES = ":".join(["src", *(path for path in sys.path if path.endswith("site-packages"))])
 
 
 def free_port() -> int:
@@ -145,19 +146,20 @@ class AgentProcess:
         self.port = free_port()
         self.master = master
         self.flags = flags
+        self.interpreter: tuple[str, ...] = (sys.executable,)
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         self.work_dir.mkdir(parents=True, exist_ok=True)
         command = [
-            sys.executable, "-m", "mesosphere", "agent", f"--master={self.master}",
+            *self.interpreter, "-m", "mesosphere", "agent", f"--master={self.master}",
             "--ip=127.0.0.1", f"--port={self.port}", f"--work_dir={self.work_dir}",
             "--registration_backoff_factor=100ms", f"--cgroups_root=mesos-test-{os.getpid()}",
             "--resources=cpus:4;mem:4096;disk:1000", *self.flags,
         ]  # fmt: skip
         with (self.work_dir / "agent.log").open("ab") as log:
             self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": "src"}
+                command, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": LIBRARIES}
             )
 
     def kill(self) -> None:

@@ -4,14 +4,17 @@ import io
 import json
 import os
 import re
+import shutil
+import subprocess
 import sys
 import tarfile
+import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.agent_harness import AgentProcess, FakeMaster, wait_for
+from tests.integration.agent_harness import LIBRARIES, AgentProcess, FakeMaster, wait_for
 
 from mesosphere.agent.isolation import probe
 from mesosphere.wire.mesos.commands import URI
@@ -221,6 +224,52 @@ async def test_endpoints_answer_as_tools_expect(make_pair: Any) -> None:
     assert status == 200 and len(json.loads(body)["list_files"]["file_infos"]) == 2
     assert (await pair.agent.call({"type": "PRUNE_IMAGES"}))[0] == 501
     assert (await pair.agent.call({"type": "NONSENSE"}))[0] == 400
+
+
+NOBODY = ("/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
+
+
+def interpreter_for_all() -> str | None:
+    """An interpreter of this version that other users may run; a root's own may be hidden."""
+    if os.geteuid() != 0:
+        return None
+    script = "import subprocess, sys, msgspec; subprocess.run([sys.executable, '-c', ''])"
+    for path in (sys.executable, f"/usr/bin/python3.{sys.version_info.minor}"):
+        environ = {**os.environ, "PYTHONPATH": LIBRARIES}
+        command = [*NOBODY, path, "-c", script]
+        if not subprocess.run(command, env=environ, capture_output=True, check=False).returncode:
+            return path
+    return None
+
+
+@pytest.mark.skipif(interpreter_for_all() is None, reason="needs root and a common interpreter")
+async def test_an_ordinary_user_may_run_an_agent() -> None:
+    master = FakeMaster()
+    await master.start()
+    directory = Path(tempfile.mkdtemp(prefix="agent-"))
+    os.chown(directory, 65534, 65534)
+    agent = AgentProcess(directory / "work", f"127.0.0.1:{master.port}")
+    (directory / "work").mkdir()
+    (directory / "work" / "agent.log").touch()
+    os.chown(directory / "work", 65534, 65534)
+    agent.interpreter = (*NOBODY, interpreter_for_all() or "")
+    pair = Pair(master, agent)
+    try:
+        await pair.start_agent()
+        state = await agent.get_json("/state")
+        assert state["isolation_in_use"] == {"name": "posix", "reason": "the agent is not root"}
+        await master.run("t1", "id -u; sleep 1000", user="root")
+        await master.wait_state("t1", "TASK_RUNNING")
+        agent.kill()
+        await pair.start_agent()
+        await master.kill("t1")
+        await master.wait_state("t1", "TASK_KILLED")
+        [output] = directory.glob("work/slaves/*/frameworks/*/executors/t1/runs/*-*/stdout")
+        assert output.read_text() == "65534\n"
+    finally:
+        await master.stop()
+        agent.clean()
+        shutil.rmtree(directory)
 
 
 def test_usage_errors_are_one_sentence(tmp_path: Path) -> None:

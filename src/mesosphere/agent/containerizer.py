@@ -15,6 +15,7 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Protocol
 
+from mesosphere.agent.core.commands import SupervisionFailed
 from mesosphere.agent.isolation import plans, sandboxes
 from mesosphere.agent.isolation.processes import read_record, write_aside
 from mesosphere.agent.supervision import Supervision, SupervisorGone
@@ -170,11 +171,14 @@ class Containerizer:
     ) -> None:
         keys = ("sandbox", "uris", "frameworks_home", "stall_timeout_s", "limit_bytes")
         job = {**{key: plan[key] for key in keys}, "user": user}
-        process = launch.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-I", "-S", "-c", _FETCH, _SOURCES,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE, cwd="/", start_new_session=True,
-        )  # fmt: skip
+        try:
+            process = launch.process = await asyncio.create_subprocess_exec(
+                sys.executable, "-I", "-S", "-c", _FETCH, _SOURCES,
+                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.PIPE, cwd="/", start_new_session=True,
+            )  # fmt: skip
+        except OSError as error:
+            raise _Failed("fetch", f"the fetcher can't be started: {error}") from error
         if launch.doomed:
             self._kill(process)
         try:
@@ -279,13 +283,11 @@ class Containerizer:
 
     async def recover(self, node: World, effect: RecoverContainers, cause: str | None) -> None:
         """Find the known containers again; destroy all others."""
-        while True:
-            try:
-                hello = await self.connect()
-                break
-            except SupervisorGone:
-                # The agent can do nothing without; it answers 503 until then.
-                await asyncio.sleep(1.0)
+        try:
+            hello = await self.connect()
+        except SupervisorGone as gone:
+            node.deliver(SupervisionFailed(str(gone)), cause)
+            return
         node.spawn(self.keep_connected())
         known = dict.fromkeys(effect.known)
         running: dict[str, int] = {}

@@ -47,7 +47,10 @@ class Supervision:
             except OSError as error:
                 if loop.time() > until:
                     raise SupervisorGone(f"the supervisor does not start: {error}") from error
-                process = start_supervisor(self._directory, self._private_root)
+                try:
+                    process = start_supervisor(self._directory, self._private_root)
+                except OSError as failure:
+                    raise SupervisorGone(f"the supervisor can't be started: {failure}") from error
                 for _ in range(40):
                     await asyncio.sleep(RETRY_S)
                     if process.poll() is not None or (self._directory / "socket").exists():

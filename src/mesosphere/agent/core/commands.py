@@ -22,3 +22,9 @@ class ContainersMeasured(Event, frozen=True):
 
     statistics: dict[str, dict[str, Any]]
     disk_used: float
+
+
+class SupervisionFailed(Event, frozen=True):
+    """The supervisor can't be started: without it no container can be run or found again."""
+
+    reason: str

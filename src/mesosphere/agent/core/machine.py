@@ -10,7 +10,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mesosphere.agent.core import registration
-from mesosphere.agent.core.commands import ContainersMeasured, FileRequested
+from mesosphere.agent.core.commands import (
+    ContainersMeasured,
+    FileRequested,
+    SupervisionFailed,
+)
 from mesosphere.agent.core.config import AgentConfig
 from mesosphere.agent.core.frameworks import Frameworks
 from mesosphere.agent.core.gc import CHECK_TIMER, Garbage, allowed_age_s
@@ -69,6 +73,7 @@ class AgentMachine:
             on.StopRequested: self._stop,
             FileRequested: self._file,
             ContainersMeasured: self._measured,
+            SupervisionFailed: self._supervision_failed,
         }
 
     def start(self, now: float) -> Effects:
@@ -129,6 +134,9 @@ class AgentMachine:
     def _session_lost(self, now: float, event: on.SessionLost) -> Effects:
         # The agent holds nothing in the coordination service; detection goes on by itself.
         return [do.Log("warning", "coordination_session_lost", {"reason": event.reason})]
+
+    def _supervision_failed(self, now: float, event: SupervisionFailed) -> Effects:
+        return [do.Halt(ExitCode.WORK_DIR_FAILED, event.reason)]
 
     def _stop(self, now: float, event: on.StopRequested) -> Effects:
         # Containers live on: the next start of this agent takes them over.
