@@ -77,9 +77,8 @@ def test_a_task_that_still_runs_after_its_kill_is_killed_again_at_once() -> None
     world.killing = False
     task = next(iter(world.tasks))
     world.update_app("/web", instances=0)
-    world.update(task, "TASK_RUNNING", uuid=False, reason="REASON_RECONCILIATION")
+    world.update(task, "TASK_RUNNING")
     assert world.types().count("KILL") == 1
-    world.pass_time(3)
     world.update(task, "TASK_RUNNING", uuid=False, reason="REASON_RECONCILIATION")
     assert world.types().count("KILL") == 2
 

@@ -35,8 +35,8 @@ from mesosphere.wire.mesos import TaskStatus
 KILL_TIMER = "kill/retry"
 OVERDUE_TIMER = "overdue"
 OVERDUE_INTERVAL_S = 5.0
-KILL_AGAIN_S = 2.0
-"""A task that is told to live so long after its KILL is sent another one at once."""
+KILL_AGAIN_REASONS = ("REASON_RECONCILIATION", "REASON_AGENT_REREGISTERED")
+"""A task that is told to live for one of these is sent another KILL at once."""
 
 RECONCILE_TIMER = "reconcile"
 UNREACHABLE_PREFIX = "unreachable/"
@@ -104,7 +104,8 @@ class Supervisor:
         step = LIFE.step(instance.condition, condition)
         if step is None:
             return
-        self._kill_again(outcome, instance, condition)
+        if status.reason in KILL_AGAIN_REASONS:
+            self._kill_again(outcome, instance, condition)
         told_health = self._take_details(outcome, instance, status)
         if step.state is not instance.condition or told_health:
             self._move(outcome, instance, step.state, status, step.actions)
@@ -113,9 +114,8 @@ class Supervisor:
     def _kill_again(self, outcome: Outcome, instance: Instance, told: Condition) -> None:
         """It lives although it should end: an earlier KILL may have met a master that did not
         know its agent yet."""
-        sent = self._kills.get(instance.id)
         alive = told in (Condition.STAGING, Condition.STARTING, Condition.RUNNING)
-        if alive and sent is not None and outcome.now >= sent + KILL_AGAIN_S:
+        if alive and self._kills.get(instance.id) is not None:
             self._kills[instance.id] = None
             self._send_kills(outcome)
 
