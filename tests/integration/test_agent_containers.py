@@ -49,6 +49,7 @@ class Bench:
         self.containerizer = Containerizer(directory / "run", root)
         self.events: list[Event] = []
         self.tasks: list[asyncio.Task[None]] = []
+        self.endless: list[asyncio.Task[None]] = []
         self.host = Host(
             isolation=isolation, reason="", work_dir=str(directory),
             runtime_dir=str(directory / "run"), is_root=os.geteuid() == 0, runtime=RUNTIME,
@@ -61,7 +62,9 @@ class Bench:
         self.events.append(event)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        self.tasks.append(asyncio.create_task(work))
+        task = asyncio.create_task(work)
+        endless = getattr(work, "__name__", "") == "keep_connected"
+        (self.endless if endless else self.tasks).append(task)
 
     def perform(self, effect: Any) -> None:
         self.containerizer.performers()[type(effect)](self, effect, "cause")
@@ -102,6 +105,8 @@ class Bench:
                 break
             assert asyncio.get_running_loop().time() < until
             await asyncio.sleep(0.05)
+        for task in self.endless:
+            task.cancel()
         self.containerizer._supervision.close()
         os.kill(hello["pid"], signal.SIGKILL)
         for place in Path("/sys/fs/cgroup").glob(f"**/{self.host.cgroups_root}"):

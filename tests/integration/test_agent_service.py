@@ -226,6 +226,17 @@ async def test_endpoints_answer_as_tools_expect(make_pair: Any) -> None:
     assert (await pair.agent.call({"type": "NONSENSE"}))[0] == 400
 
 
+@needs_oci
+async def test_the_isolation_may_change_between_two_starts(make_pair: Any) -> None:
+    pair = await make_pair("posix")
+    for isolation, name in (("auto", "oci"), ("posix", "posix"), ("cgroups/all", "oci")):
+        assert pair.agent.stop() == 0
+        pair.agent.flags = (f"--isolation={isolation}",)
+        await pair.start_agent()
+        state = await pair.agent.get_json("/state")
+        assert state["isolation_in_use"]["name"] == name, state["isolation_in_use"]
+
+
 NOBODY = ("/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--")
 
 

@@ -214,3 +214,10 @@ def test_many_short_processes_are_all_told(talk: Talk) -> None:
         assert talk.spawn(f"n{number}", f"exit {number % 50}")["ok"]
     for number in range(100):
         assert talk.wait_exit(f"n{number}")["status"] == (number % 50) << 8
+
+
+def test_quitting_waits_for_the_last_container(talk: Talk) -> None:
+    talk.spawn("a", "sleep 1000")
+    assert talk.ask(op="quit")["ok"] is False
+    talk.ask(op="destroy", container="a")
+    assert talk.process is not None and talk.process.wait(DEADLINE_S) == 0

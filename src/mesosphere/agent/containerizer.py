@@ -284,11 +284,14 @@ class Containerizer:
     async def recover(self, node: World, effect: RecoverContainers, cause: str | None) -> None:
         """Find the known containers again; destroy all others."""
         try:
-            hello = await self.connect()
+            await self._recover(node, effect, cause)
         except SupervisorGone as gone:
             node.deliver(SupervisionFailed(str(gone)), cause)
             return
         node.spawn(self.keep_connected())
+
+    async def _recover(self, node: World, effect: RecoverContainers, cause: str | None) -> None:
+        hello = await self.connect()
         known = dict.fromkeys(effect.known)
         running: dict[str, int] = {}
         exited: dict[str, int | None] = {}

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mesosphere.agent.isolation.starting import connect, start_supervisor
+from mesosphere.agent.supervisor import PROTOCOL_VERSION
 
 START_TIMEOUT_S = 30.0
 ANSWER_TIMEOUT_S = 120.0
@@ -38,6 +39,19 @@ class Supervision:
         """Connect, starting a supervisor where none runs. Returns its `hello`."""
         if self._writer is not None:
             return await self.ask({"op": "hello"})
+        hello = await self._connect()
+        if not hello["running"] and not self._fits(hello):
+            # Left by an agent with other settings, or of another release.
+            await self.ask({"op": "quit"})
+            await self.closed()
+            hello = await self._connect()
+        return hello
+
+    def _fits(self, hello: dict[str, Any]) -> bool:
+        wanted = "" if self._private_root is None else str(self._private_root)
+        return hello.get("version") == PROTOCOL_VERSION and hello.get("private_root") == wanted
+
+    async def _connect(self) -> dict[str, Any]:
         loop = asyncio.get_running_loop()
         until = loop.time() + START_TIMEOUT_S
         while True:

@@ -13,6 +13,7 @@ Requests carry `id`, `op` and `container`; answers carry the same `id` with `ok`
   signal   signal: to every process of the container
   destroy  SIGKILL to all of them, until none is left
   forget   the exit was taken over: drop its file
+  quit     end, if nothing runs: another supervisor takes the place
 Told without being asked: {"event": "exited", "container", "status", "memory"}.
 
 Files below DIRECTORY: `socket`, `lock`, `containers/<id>.json` (what runs), `exits/<id>.json` (what
@@ -46,6 +47,8 @@ from mesosphere.agent.isolation.processes import (
     write_aside,
 )
 
+PROTOCOL_VERSION = 1
+"""An agent that finds another version running, and no container, replaces it."""
 IDLE_S = 10.0
 """Without a client and without a container for so long, the process ends."""
 MEMORY_WATCH_S = 0.5
@@ -67,7 +70,7 @@ class Container:
 class Supervisor:
     """The loop: requests in, children's ends in, answers and files out."""
 
-    def __init__(self, directory: Path, listener: socket.socket) -> None:
+    def __init__(self, directory: Path, listener: socket.socket, private_root: str = "") -> None:
         self.directory = directory
         self.running = directory / "containers"
         self.exits = directory / "exits"
@@ -77,6 +80,8 @@ class Supervisor:
         self.server = LineServer(self.selector, listener, self._answer)
         self.boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         self.idle_since = time.monotonic()
+        self.private_root = private_root
+        self.quits = False
 
     # --- the loop ------------------------------------------------------------------------
 
@@ -100,6 +105,8 @@ class Supervisor:
             self._watch_memory()
 
     def _is_done(self) -> bool:
+        if self.quits and not self.containers:
+            return True
         if self.server.clients or self.containers:
             self.idle_since = time.monotonic()
         return time.monotonic() - self.idle_since > IDLE_S
@@ -115,9 +122,14 @@ class Supervisor:
             return {
                 "ok": True,
                 "pid": os.getpid(),
+                "version": PROTOCOL_VERSION,
+                "private_root": self.private_root,
                 "running": {name: each.pid for name, each in self.containers.items()},
                 "exited": {path.stem: read_record(path) for path in self.exits.glob("*.json")},
             }
+        if operation == "quit":
+            self.quits = True
+            return {"ok": not self.containers}
         name = request["container"]
         if "/" in name or name.startswith("."):
             raise ValueError("a container id is a plain name")
@@ -417,15 +429,17 @@ def main(arguments: list[str]) -> int:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return 0
+    private_root = ""
     for argument in arguments[1:]:
         if argument.startswith("--private-root="):
-            enter_private_root(argument.partition("=")[2])
+            private_root = argument.partition("=")[2]
+            enter_private_root(private_root)
     system_call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda number, frame: None)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    Supervisor(directory, open_listener(directory)).run(reader)
+    Supervisor(directory, open_listener(directory), private_root).run(reader)
     (directory / "socket").unlink(missing_ok=True)
     return 0
