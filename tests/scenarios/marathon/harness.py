@@ -87,6 +87,8 @@ class World:
         self.refusing_commits = False
         self.killing = True  # whether a KILL ends its task at once
         self.health: dict[int, int | str] = {}  # port -> status of a health check, or its failure
+        self.inbox: list[Event] = []
+        self.stepping = False
         self._offers = 0
         self._requests = 0
         self.perform(self.machine.start(self.now))
@@ -94,8 +96,14 @@ class World:
     # --- the world's side ---------------------------------------------------------------------
 
     def give(self, event: Event) -> None:
-        if self.halted is None:
-            self.perform(self.machine.handle(self.now, event))
+        """Deliver an event; one that an effect led to waits until the step is over."""
+        self.inbox.append(event)
+        if self.stepping:
+            return
+        self.stepping = True
+        while self.inbox and self.halted is None:
+            self.perform(self.machine.handle(self.now, self.inbox.pop(0)))
+        self.stepping = False
 
     def perform(self, effects: list[Effect] | tuple[Effect, ...]) -> None:
         for effect in effects:

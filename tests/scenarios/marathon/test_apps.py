@@ -203,3 +203,20 @@ def test_an_update_that_changes_nothing_restarts_nothing() -> None:
     assert world.get("/v2/deployments") == []
     assert world.app()["tasks"] == before["tasks"]
     assert world.app()["version"] == before["version"]
+
+
+def test_a_large_app_is_deployed_and_scaled_down_without_a_look_at_each_update() -> None:
+    world = World(launch_tokens=10_000, max_instances_per_offer=500).lead()
+    world.create(instances=600, cpus=0.001, mem=0.1, ports=[])
+    for _ in range(4):
+        world.offer(cpus=100, mem=10_000)
+        world.pass_time(1)
+    assert len(world.tasks) == 600
+    world.run_all()
+    world.pass_time(1)
+    assert world.running() == 600
+    assert world.get("/v2/deployments") == []
+    world.update_app("/web", instances=1)
+    world.pass_time(300)
+    assert world.running() == 1 and len(world.tasks) == 1
+    assert world.get("/v2/deployments") == []

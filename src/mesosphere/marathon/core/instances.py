@@ -258,6 +258,10 @@ class Instances:
         """The instances of an app."""
         return list(self._by_app.get(app_id, {}).values())
 
+    def count(self, app_id: str) -> int:
+        """How many instances an app has."""
+        return len(self._by_app.get(app_id, ()))
+
     def of_task(self, task_id: str) -> Instance | None:
         """The instance whose present task this is."""
         name = parse_task_id(task_id)

@@ -60,7 +60,7 @@ from mesosphere.marathon.core.instances import Condition, Instance
 from mesosphere.marathon.core.launcher import DELAY_PREFIX, REVIVE_TIMER, TOKENS_TIMER, Launcher
 from mesosphere.marathon.core.leadership import WAIT_TIMER, Leadership, Stage
 from mesosphere.marathon.core.outcome import Outcome, Pipeline
-from mesosphere.marathon.core.progress import Progress
+from mesosphere.marathon.core.progress import LOOK_PREFIX, Progress
 from mesosphere.marathon.core.requests import Requests
 from mesosphere.marathon.core.state import State
 from mesosphere.marathon.core.supervisor import (
@@ -341,6 +341,8 @@ class MarathonMachine:
         elif name == SCALE_TIMER:
             self.progress.look_at_all()
             outcome.do(SetTimer(name, self.config.scale_apps_interval_s))
+        elif name.startswith(LOOK_PREFIX):
+            self.state.touch(name.removeprefix(LOOK_PREFIX))
         elif name.startswith((ROUND_PREFIX, READY_PREFIX)):
             self.checks.timer(outcome, name)
         elif name in (REVIVE_TIMER, TOKENS_TIMER) or name.startswith(DELAY_PREFIX):

@@ -7,6 +7,7 @@ deployment; events come in the order: deployment_info, deployment_step_success, 
 Source: Marathon, "Deployments"; DeploymentActor, SchedulerActions.scala.
 """
 
+from mesosphere.kernel.effects import SetTimer
 from mesosphere.marathon.core import rollout
 from mesosphere.marathon.core.deployments import Deployment, actions_json
 from mesosphere.marathon.core.instances import Condition, Instance
@@ -26,6 +27,13 @@ _RANKS = {
     Condition.STARTING: 2,
     Condition.RUNNING: 3,
 }
+LOOK_PREFIX = "look/"
+LARGE = 200
+"""Instances above which an app is not looked at after every single update."""
+
+LOOK_S_PER_INSTANCE = 1e-4
+"""Least time between two looks at a large app, per instance: a look takes a tenth of it."""
+
 ROUNDS_LIMIT = 10_000
 """Looks at apps within one step; more would mean that two decisions undo each other for ever."""
 
@@ -37,6 +45,7 @@ class Progress:
         self._state = state
         self._supervisor = supervisor
         self._launcher = launcher
+        self._looked_at: dict[str, float] = {}  # large apps only
         self._open: dict[str, dict[str, None]] = {}  # deployment -> apps its step still waits for
 
     # --- deployments ------------------------------------------------------------------------
@@ -135,11 +144,25 @@ class Progress:
         while self._state.touched:
             app_id = next(iter(self._state.touched))
             del self._state.touched[app_id]
-            self._look_at(outcome, app_id)
+            if not self._is_put_off(outcome, app_id):
+                self._look_at(outcome, app_id)
             rounds += 1
             if rounds > ROUNDS_LIMIT + 20 * len(self._state.root.apps):
                 raise AssertionError(f"decisions about {app_id} never come to rest")
         self._launcher.settle(outcome)
+
+    def _is_put_off(self, outcome: Outcome, app_id: str) -> bool:
+        """Whether a large app was looked at just now; it will be again in a moment."""
+        count = self._state.instances.count(app_id)
+        if count <= LARGE:
+            self._looked_at.pop(app_id, None)
+            return False
+        due = self._looked_at.get(app_id, -1e9) + count * LOOK_S_PER_INSTANCE
+        if outcome.now < due:
+            outcome.do(SetTimer(LOOK_PREFIX + app_id, due - outcome.now))
+            return True
+        self._looked_at[app_id] = outcome.now
+        return False
 
     def look_at_all(self) -> None:
         """Look at every app: the periodic check that nothing was missed."""
