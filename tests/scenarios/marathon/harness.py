@@ -181,8 +181,9 @@ class World:
         elif call["type"] == "KILL" and self.killing:
             self.update(call["kill"]["task_id"]["value"], "TASK_KILLED")
         elif call["type"] == "RECONCILE":
-            for asked in call.get("reconcile", {}).get("tasks", ()):
-                name = asked["task_id"]["value"]
+            asked = call.get("reconcile", {}).get("tasks", ())
+            names = [one["task_id"]["value"] for one in asked] or list(self.tasks)
+            for name in names:
                 state = "TASK_RUNNING" if name in self.tasks else "TASK_UNKNOWN"
                 self.update(name, state, uuid=False, reason="REASON_RECONCILIATION")
 

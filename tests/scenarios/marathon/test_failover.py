@@ -254,3 +254,22 @@ def test_a_launch_that_takes_too_long_is_killed_and_replaced() -> None:
     world.offer()
     world.run_all()
     assert world.running() == 1
+
+
+def test_a_framework_that_was_removed_registers_anew_after_a_restart() -> None:
+    world = World().lead()
+    world.create()
+    world.settle()
+    world.say({"type": "ERROR", "error": {"message": "Framework has been removed"}})
+    assert world.halted is not None and world.halted.code == ExitCode.FRAMEWORK_REFUSED
+    again = World(world.store, {}, seed=b"other", now=world.now + 1).elect()
+    assert again.machine.client.framework_id is None
+    again.lead()
+    again.settle()
+    assert again.running() == 1
+
+
+def test_a_leader_whose_framework_failed_over_leads_no_more() -> None:
+    world = World().lead()
+    world.say({"type": "ERROR", "error": {"message": "Framework failed over"}})
+    assert world.halted is not None and world.halted.code == ExitCode.LEADERSHIP_LOST

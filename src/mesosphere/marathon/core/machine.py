@@ -230,13 +230,20 @@ class MarathonMachine:
             outcome.log("warning", "disconnected_from_master", reason=happening.reason)
             self.state.publish(outcome, "scheduler_disconnected_event")
         elif isinstance(happening, Refused):
-            reason = f"the master refused this framework: {happening.message}"
-            if happening.for_good:
-                outcome.do(Halt(ExitCode.FRAMEWORK_REFUSED, reason))
-            else:
-                outcome.do(Halt(ExitCode.USAGE, reason))
+            self._refused(outcome, happening)
         elif isinstance(happening, CallLost):
             outcome.log("warning", "call_lost", type=happening.type, reason=happening.reason)
+
+    def _refused(self, outcome: Outcome, refusal: Refused) -> None:
+        reason = f"the master refused this framework: {refusal.message}"
+        if refusal.message.startswith("Framework failed over"):
+            # Whoever subscribed in our name was elected while we did not notice.
+            outcome.do(Halt(ExitCode.LEADERSHIP_LOST, reason))
+            return
+        if refusal.for_good:
+            # The id is burnt; without it the next start registers anew and launches all apps.
+            self.state.storage.drop_framework_id()
+        outcome.after(lambda: [Halt(ExitCode.FRAMEWORK_REFUSED, reason)])
 
     def _subscribed(self, outcome: Outcome, event: Subscribed) -> None:
         state = self.state

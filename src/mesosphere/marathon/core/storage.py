@@ -188,6 +188,10 @@ class Storage:
         """Keep the framework id."""
         self._put("framework", msgspec.json.encode(framework_id))
 
+    def drop_framework_id(self) -> None:
+        """Forget the framework id."""
+        self._remove("framework")
+
     def put_root(self, root: Root, history: History) -> None:
         """Keep the tree without its apps."""
         self._put("root", encode_root(root, history))
