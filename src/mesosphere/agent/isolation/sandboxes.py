@@ -5,10 +5,13 @@ import grp
 import os
 import pwd
 import shutil
+import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 SANDBOX_MODE = 0o750
+LOOK_UP_AGAIN_S = 30.0
 OUTPUT_FILES = ("stdout", "stderr")
 
 
@@ -20,6 +23,12 @@ def resolve_user(name: str | None) -> dict[str, Any] | None:
     """Numbers of a user of this host: uid, gid, groups. None stays None (the agent's own user)."""
     if name is None:
         return None
+    # Looking users up costs more than starting a process: the answer is kept for a while.
+    return dict(_look_up(name, int(time.monotonic() / LOOK_UP_AGAIN_S)))
+
+
+@lru_cache(maxsize=256)
+def _look_up(name: str, period: int) -> dict[str, Any]:
     try:
         entry = pwd.getpwnam(name)
     except KeyError:
