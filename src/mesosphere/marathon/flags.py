@@ -91,6 +91,13 @@ _SUPERVISION = (
     Flag("kill_chunk_size", "int", 100, "Supervision", "kills under way at one time"),
     Flag("kill_retry_timeout", "int", 30000, "Supervision", "ms until a kill is sent again"),
     Flag(
+        "kill_delay",
+        "int",
+        0,
+        "Supervision",
+        "ms a task is shown as TASK_KILLING before it is killed, for load balancers to turn away",
+    ),
+    Flag(
         "max_concurrent_marathon_health_checks",
         "int",
         256,

@@ -65,6 +65,7 @@ def configure(settings: Settings, hostname: str) -> MarathonConfig:
         scale_apps_interval_s=settings.scale_apps_interval / 1000,
         kill_chunk_size=settings.kill_chunk_size,
         kill_retry_timeout_s=settings.kill_retry_timeout / 1000,
+        kill_delay_s=settings.kill_delay / 1000,
         max_concurrent_health_checks=settings.max_concurrent_marathon_health_checks,
         event_stream_limit_bytes=settings.event_stream_max_outstanding_messages * EVENT_BYTES,
         access_control_allow_origin=settings.access_control_allow_origin,

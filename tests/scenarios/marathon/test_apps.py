@@ -220,3 +220,29 @@ def test_a_large_app_is_deployed_and_scaled_down_without_a_look_at_each_update()
     world.pass_time(300)
     assert world.running() == 1 and len(world.tasks) == 1
     assert world.get("/v2/deployments") == []
+
+
+def test_a_task_is_shown_as_ending_before_it_is_killed() -> None:
+    world = World(kill_delay_s=2).lead()
+    world.create(instances=2)
+    world.settle()
+    stream = world.listen("status_update_event")
+    world.update_app("/web", instances=1)
+    assert [one["taskStatus"] for one in world.events(stream)] == ["TASK_KILLING"]
+    assert world.running() == 1
+    assert "KILL" not in world.types()
+    world.pass_time(2.1)
+    assert world.types().count("KILL") == 1
+    assert len(world.tasks) == 1
+
+
+def test_kills_under_way_are_bounded() -> None:
+    world = World(kill_chunk_size=2).lead()
+    world.create(instances=5)
+    world.settle()
+    world.killing = False
+    world.update_app("/web", instances=0)
+    assert world.types().count("KILL") == 2
+    world.killing = True
+    world.pass_time(31)
+    assert world.tasks == {}

@@ -83,6 +83,19 @@ def test_a_task_that_still_runs_after_its_kill_is_killed_again_at_once() -> None
     assert world.types().count("KILL") == 2
 
 
+def test_a_new_leader_ends_what_the_old_one_was_killing() -> None:
+    world = World().lead()
+    world.create()
+    world.settle()
+    task = next(iter(world.tasks))
+    world.killing = False
+    world.ask("DELETE", f"/v2/apps/web/tasks/{task}")
+    again = World(world.store, world.tasks, seed=b"other", now=world.now + 1).lead()
+    assert task not in again.tasks
+    again.settle()
+    assert again.running() == 1
+
+
 def test_an_unreachable_instance_is_replaced_and_killed_when_it_returns() -> None:
     world = World().lead()
     world.create()

@@ -1,8 +1,8 @@
 """Random stories: requests, offers, failures, crashes and partitions in any order; then peace.
 
 Safety while it storms: no task id is launched twice and no request answered twice (the harness
-asserts both), and the process never ends. Liveness after it: every app has just the instances that its
-last accepted definition wants, nothing else runs, and a new leader knows the same.
+asserts both), and the process never ends. Liveness after it: every app has just the instances that
+its last accepted definition wants, nothing else runs, and a new leader knows it too.
 """
 
 import random

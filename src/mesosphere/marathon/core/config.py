@@ -47,6 +47,8 @@ class MarathonConfig(msgspec.Struct, frozen=True, kw_only=True):
     task_lost_expunge_interval_s: float = 30.0
     kill_chunk_size: int = 100
     kill_retry_timeout_s: float = 30.0
+    kill_delay_s: float = 0.0
+    """From the moment that a task is shown as TASK_KILLING to its KILL: load balancers' time."""
     max_concurrent_health_checks: int = 256
     event_stream_limit_bytes: int = 4 * 1024 * 1024
     access_control_allow_origin: tuple[str, ...] = ()

@@ -48,7 +48,8 @@ class Supervisor:
     def __init__(self, state: State, client: FrameworkClient) -> None:
         self._state = state
         self._client = client
-        self._kills: dict[str, float | None] = {}  # instance id -> when its kill was last sent
+        self._due_kills: dict[str, float] = {}  # instance id -> when its KILL is due
+        self._sent_kills: dict[str, float] = {}  # instance id -> when its KILL was last sent
         self._launching: dict[str, None] = {}
         self.on_running: Callable[[Outcome, Instance], None] = lambda outcome, instance: None
 
@@ -59,16 +60,15 @@ class Supervisor:
         for instance in list(self._state.instances.by_id.values()):
             if instance.condition in LOST:
                 self._age_unreachable(outcome, instance)
-            elif instance.is_leaving:
-                self._kills[instance.id] = None
+            elif instance.is_leaving or instance.condition is Condition.KILLING:
+                self._due_kills[instance.id] = outcome.now
             elif instance.condition is not Condition.RUNNING:
                 self._launching[instance.id] = None
         outcome.do(SetTimer(OVERDUE_TIMER, 30.0))
 
     def subscribed(self, outcome: Outcome) -> None:
         """The master listens again: ask for all tasks, and send what kills are open."""
-        for instance_id in self._kills:
-            self._kills[instance_id] = None
+        self._sent_kills = dict.fromkeys(self._sent_kills, 0.0)
         self._send_kills(outcome)
         self.reconcile(outcome)
 
@@ -115,9 +115,8 @@ class Supervisor:
         """It lives although it should end: an earlier KILL may have met a master that did not
         know its agent yet."""
         alive = told in (Condition.STAGING, Condition.STARTING, Condition.RUNNING)
-        if alive and self._kills.get(instance.id) is not None:
-            self._kills[instance.id] = None
-            self._send_kills(outcome)
+        if alive and instance.id in self._sent_kills:
+            self._send_kill(outcome, instance)
 
     def _take_details(self, outcome: Outcome, instance: Instance, status: TaskStatus) -> bool:
         if status.container_status is not None:
@@ -263,7 +262,8 @@ class Supervisor:
         state.instances.remove(instance)
         state.storage.drop_instance(instance.id)
         state.readiness.pop(instance.id, None)
-        self._kills.pop(instance.id, None)
+        self._due_kills.pop(instance.id, None)
+        self._sent_kills.pop(instance.id, None)
         self._launching.pop(instance.id, None)
         outcome.do(CancelTimer(UNREACHABLE_PREFIX + instance.id))
         if instance.goal is Goal.RUNNING:
@@ -289,29 +289,40 @@ class Supervisor:
             outcome.log("info", "lost_instance_expunged", instance=instance.id)
             self._move(outcome, instance, Condition.GONE, None, (Consequence.REMOVE,))
             return
-        if instance.id not in self._kills:
-            self._kills[instance.id] = None
+        if instance.id not in self._due_kills and instance.id not in self._sent_kills:
+            self._due_kills[instance.id] = outcome.now + self._state.config.kill_delay_s
+            if instance.condition is Condition.RUNNING:
+                # Told at once, so that load balancers turn away before the task hears of it.
+                self._move(outcome, instance, Condition.KILLING, None, ())
             self._send_kills(outcome)
 
     def _send_kills(self, outcome: Outcome) -> None:
-        config = self._state.config
-        flying = sum(sent is not None for sent in self._kills.values())
-        for instance_id, sent in list(self._kills.items()):
-            instance = self._state.instances.by_id.get(instance_id)
-            if instance is None:
-                del self._kills[instance_id]
-                continue
-            due = sent is not None and outcome.now >= sent + config.kill_retry_timeout_s
-            if sent is None and flying < config.kill_chunk_size:
-                flying += 1
-                due = True
-            if due:
-                self._kills[instance_id] = outcome.now
-                self._send_kill(outcome, instance)
-        if self._kills:
-            outcome.do(SetTimer(KILL_TIMER, config.kill_retry_timeout_s))
+        """Send what is due: again after the retry time, new ones as the limit allows."""
+        config, now = self._state.config, outcome.now
+        known = self._state.instances.by_id
+        while self._sent_kills:
+            instance_id, sent = next(iter(self._sent_kills.items()))
+            if now < sent + config.kill_retry_timeout_s:
+                break
+            self._send_kill(outcome, known[instance_id])
+        while self._due_kills and len(self._sent_kills) < config.kill_chunk_size:
+            instance_id, due = next(iter(self._due_kills.items()))
+            if now < due:
+                break
+            del self._due_kills[instance_id]
+            self._send_kill(outcome, known[instance_id])
+        moments = [sent + config.kill_retry_timeout_s for sent in self._first(self._sent_kills)]
+        if len(self._sent_kills) < config.kill_chunk_size:
+            moments += self._first(self._due_kills)
+        if moments:
+            outcome.do(SetTimer(KILL_TIMER, max(min(moments) - now, 0.001)))
+
+    def _first(self, moments: dict[str, float]) -> list[float]:
+        return [next(iter(moments.values()))] if moments else []
 
     def _send_kill(self, outcome: Outcome, instance: Instance) -> None:
+        self._sent_kills.pop(instance.id, None)  # the oldest stay in front
+        self._sent_kills[instance.id] = outcome.now
         app = self._state.definition_of(instance)
         grace_s = app.task_kill_grace_period_seconds if app is not None else None
         task_id, agent_id = instance.task_id, instance.agent_id
@@ -345,7 +356,7 @@ class Supervisor:
                 if instance.condition is Condition.PROVISIONED
                 else config.task_launch_timeout_s
             )
-            if outcome.now > instance.staged_at + limit_s and instance_id not in self._kills:
+            if outcome.now > instance.staged_at + limit_s:
                 outcome.log("warning", "overdue_instance_killed", instance=instance_id)
                 self.kill(outcome, instance)
 
