@@ -198,6 +198,31 @@ async def test_a_command_that_does_not_exist_fails_the_launch(
 
 
 @pytest.mark.parametrize("isolation", KINDS)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"argv": ("/bin/echo", "nu\0ll")},
+        {"environment": {"PATH": "/bin", "A": "nu\0ll"}},
+        {"argv": ("/bin/echo", "\ud800")},
+        {"uris": (Uri("http://[bad/x"),)},
+        {"argv": ("/bin/echo", "x" * 3_000_000)},
+    ],
+    ids=["null in a word", "null in a variable", "lone surrogate", "bad uri", "long word"],
+)
+async def test_nonsense_fails_its_own_container_only(
+    make_bench: Any, isolation: str, changes: dict[str, Any]
+) -> None:
+    bench = await make_bench(isolation)
+    bench.launch("bad", "true", **changes)
+    until = asyncio.get_running_loop().time() + DEADLINE_S
+    while not any(isinstance(each, ContainerFailed | ContainerExited) for each in bench.events):
+        assert asyncio.get_running_loop().time() < until, bench.events
+        await asyncio.sleep(0.02)
+    bench.launch("good", "true")
+    assert (await bench.find(ContainerExited, "good")).status == 0
+
+
+@pytest.mark.parametrize("isolation", KINDS)
 async def test_term_and_destroy_end_the_whole_container(make_bench: Any, isolation: str) -> None:
     bench = await make_bench(isolation)
     sandbox = bench.launch("c1", "trap '' TERM; sleep 1000 & echo $! > child; wait; sleep 1000")

@@ -29,6 +29,7 @@ from mesosphere.kernel.exit_codes import ExitCode
 from mesosphere.kernel.flags import HelpRequested, Settings, UsageError, parse
 from mesosphere.kernel.http import text_response
 from mesosphere.kernel.ids import IdSource
+from mesosphere.runtime.addresses import advertised_address, host_name
 from mesosphere.runtime.coordination import open_coordination
 from mesosphere.runtime.node import PERFORMERS, Node, Performer, serve
 from mesosphere.wire.errors import WireError
@@ -87,7 +88,11 @@ def _run(settings: Settings) -> int:
     except OSError as error:
         sys.stderr.write(f"mesosphere agent: the work directory {work_dir}: {error}\n")
         return int(ExitCode.WORK_DIR_FAILED)
-    config = configure(settings, host)
+    try:
+        ip = advertised_address(settings.advertise_ip, settings.ip or "0.0.0.0")
+    except OSError as error:
+        raise UsageError(f"--ip, --advertise_ip: not an address of a host: {error}") from error
+    config = configure(settings, host, ip, settings.hostname or host_name(ip))
     machine = AgentMachine(config, IdSource(os.urandom(32)), files, old_sandboxes)
     service = AgentService(host, settings)
     node = Node(

@@ -3,7 +3,6 @@
 import getpass
 import json
 import os
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -80,11 +79,8 @@ def _own_user() -> str:
         return str(os.geteuid())
 
 
-def configure(settings: Settings, host: Host) -> AgentConfig:
-    """The machine's configuration. Raises UsageError."""
-    hostname = settings.hostname or socket.getfqdn()
-    listen = settings.ip or "0.0.0.0"
-    ip = settings.advertise_ip or (listen if listen != "0.0.0.0" else own_address())
+def configure(settings: Settings, host: Host, ip: str, hostname: str) -> AgentConfig:
+    """The machine's configuration; others reach it by `ip`. Raises UsageError."""
     return AgentConfig(
         master=settings.master,
         hostname=hostname,
@@ -106,17 +102,6 @@ def configure(settings: Settings, host: Host) -> AgentConfig:
         max_completed_executors=settings.max_completed_executors_per_framework,
         log_path=settings.external_log_file,
     )
-
-
-def own_address() -> str:
-    """The address that packets of this host leave from; nothing is sent."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probing:
-        try:
-            probing.connect(("192.0.2.1", 9))
-            found: str = probing.getsockname()[0]
-        except OSError:
-            return "127.0.0.1"
-    return found
 
 
 def resources(settings: Settings, work_dir: str) -> Resources:
@@ -158,7 +143,8 @@ def explain(settings: Settings, task_json: bytes) -> str:
     """The plan of a task on this host as JSON, its steps first. Raises UsageError, WireError."""
     work_dir = Path(settings.work_dir).absolute()
     runtime_dir = Path(settings.runtime_dir or work_dir / "run").absolute()
-    config = configure(settings, describe_host(settings, work_dir, runtime_dir))
+    host = describe_host(settings, work_dir, runtime_dir)
+    config = configure(settings, host, "127.0.0.1", "localhost")
     task = codec.decode(task_json, TaskInfo)
     reason = why_unsupported(task, config)
     if reason:

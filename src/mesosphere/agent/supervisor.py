@@ -161,9 +161,11 @@ class Supervisor:
                 request["argv"], request["environment"], request["directory"],
                 request["stdout"], request["stderr"],
             )  # fmt: skip
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            # ValueError: a null byte, or a variable's name that is none.
             (self.running / f"{name}.json").unlink(missing_ok=True)
-            return {"error": f"can't start {request['argv'][0]}: {error.strerror or error}"}
+            reason = getattr(error, "strerror", None) or error
+            return {"error": f"can't start {request['argv'][0]}: {reason}"}
         self.containers[name] = container
         if request.get("pid_file"):
             self.children[pid] = ("launcher", name)

@@ -221,6 +221,24 @@ def test_what_this_agent_cannot_run_fails_with_a_reason(
     assert why in (status.message or "")
 
 
+@pytest.mark.parametrize("task_id", ["..", ".", "a/b", "a\\b", "x" * 256, "new\nline", "\x7f"])
+def test_an_id_that_can_not_name_a_directory_is_an_error_of_that_task(task_id: str) -> None:
+    world = registered()
+    assert world.run(make_task(task_id)) == ""
+    [status] = world.updates(task_id)
+    assert (status.state, status.reason) == ("TASK_ERROR", "REASON_TASK_INVALID")
+    assert not [path for path in world.files if "frameworks" in path]
+    assert world.machine.state.frameworks == {}
+
+
+def test_a_framework_without_a_usable_id_is_ignored() -> None:
+    world = registered()
+    for framework_id in (None, FrameworkID("../../etc")):
+        assert world.run(make_task(), make_framework(id=framework_id)) == ""
+    assert world.machine.state.frameworks == {}
+    assert world.run(make_task()) != ""
+
+
 def test_a_task_that_is_known_is_not_launched_again() -> None:
     world = registered()
     assert world.run(make_task())

@@ -254,7 +254,7 @@ def test_what_is_not_named_is_detected() -> None:
 def test_bad_settings_name_their_flag(flags: tuple[str, ...], what: str) -> None:
     host = make_config().host
     with pytest.raises(UsageError, match=what):
-        setup.configure(settings(*flags), host)
+        setup.configure(settings(*flags), host, "127.0.0.1", "localhost")
 
 
 @pytest.mark.parametrize(

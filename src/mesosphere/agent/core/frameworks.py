@@ -31,6 +31,7 @@ from mesosphere.wire.mesos.ids import AgentID
 from mesosphere.wire.mesos.resources_codec import to_wire as resources_to_wire
 from mesosphere.wire.mesos.tasks import TaskInfo
 
+NAME_LIMIT_BYTES = 255
 LEAVE_GRACE_S = 10.0
 """After the master has dismissed this agent its tasks have so long to end."""
 
@@ -155,28 +156,47 @@ class Frameworks:
 
     def _run_task(self, now: float, event: link.RunTask) -> list[Effect]:
         task = event.task
+        if not _names_a_framework(event.framework_info):
+            return [Log("error", "task_launch_ignored", {"task": task.task_id.value})]
         if event.executor is not None:
             task.executor = event.executor
         framework, effects = self._framework(event.framework_info)
         return [*effects, *self._run(now, framework, task)]
 
     def _run(self, now: float, framework: FrameworkRecord, task: TaskInfo) -> list[Effect]:
-        if framework.is_terminating or task.task_id.value in framework.tasks:
-            fields = {"task": f"{framework.id}/{task.task_id.value}"}
+        task_id = task.task_id.value
+        if framework.is_terminating or task_id in framework.tasks:
+            fields = {"task": f"{framework.id}/{task_id}"}
             return [Log("warning", "task_launch_ignored", fields)]
-        try:
-            return self._tasks.run(now, framework, task)
-        except WireError as error:
-            return self._tasks.refuse(
-                now, framework.id, task.task_id.value, "TASK_ERROR", "REASON_TASK_INVALID",
-                str(error),
-            )  # fmt: skip
+        reason = "" if is_name(task_id) else f"the task's id {task_id!r} can't name a directory"
+        if not reason:
+            try:
+                return self._tasks.run(now, framework, task)
+            except WireError as error:
+                reason = str(error)
+        refusal = self._tasks.refuse(
+            now, framework.id, task_id, "TASK_ERROR", "REASON_TASK_INVALID", reason
+        )
+        return [*refusal, *self._drop_if_idle(framework)]
+
+    def _drop_if_idle(self, framework: FrameworkRecord) -> list[Effect]:
+        """A framework whose only task was refused has no place here."""
+        if framework.tasks:
+            return []
+        del self._state.frameworks[framework.id]
+        if not framework.info.checkpoint:
+            return []
+        agent_id = self._state.agent_id or ""
+        return [RemoveCheckpoint(checkpoint.framework_directory(agent_id, framework.id))]
 
     def _run_task_group(self, now: float, event: link.RunTaskGroup) -> list[Effect]:
+        if not _names_a_framework(event.framework_info):
+            return [Log("error", "task_launch_ignored", {"executor": event.executor.name})]
         framework, effects = self._framework(event.framework_info)
         for task in event.task_group.tasks:
             task.executor = event.executor
-            effects += self._run(now, framework, task)
+            framework, again = self._framework(event.framework_info)
+            effects += [*again, *self._run(now, framework, task)]
         return effects
 
     def _kill_task(self, now: float, event: link.KillTask) -> list[Effect]:
@@ -311,6 +331,19 @@ class Frameworks:
             stream = self._state.streams.find(record.framework_id, record.task_id)
             return [] if stream is None else self._tasks.send_front(stream)
         return []
+
+
+def is_name(value: str) -> bool:
+    """Whether an id can name a directory, by the original's rule (`validateID`)."""
+    return (
+        0 < len(value.encode("utf-8", "replace")) <= NAME_LIMIT_BYTES
+        and value not in (".", "..")
+        and not any(char in "/\\" or ord(char) < 32 or ord(char) == 127 for char in value)
+    )
+
+
+def _names_a_framework(info: FrameworkInfo) -> bool:
+    return info.id is not None and is_name(info.id.value)
 
 
 def _grace(policy: KillPolicy | None) -> float | None:

@@ -17,7 +17,9 @@ from mesosphere.wire.mesos.commands import CommandInfo, HealthCheck
 
 HTTP_REDIRECTS_MOST = 20
 NO_TIMEOUT_S = 3600.0
-"""A timeout of 0 means none; an hour is as good and ends."""
+"""A timeout of 0 means none; an hour is as good and ends. No check may take longer."""
+LEAST_INTERVAL_S = 0.1
+"""A task that asks for checks without a pause gets this one."""
 BODY_LIMIT_BYTES = 1024 * 1024
 LOOPBACK = {"IPv4": "127.0.0.1", "IPv6": "[::1]"}
 
@@ -105,7 +107,7 @@ class Target(msgspec.Struct, frozen=True):
         self, name: str, container: str, argv: tuple[str, ...], environment: dict[str, str]
     ) -> Effect | None:
         """The effect that looks; its answer carries `name`."""
-        timeout_s = self.timeout_s if self.timeout_s > 0 else NO_TIMEOUT_S
+        timeout_s = min(self.timeout_s, NO_TIMEOUT_S) if self.timeout_s > 0 else NO_TIMEOUT_S
         host = LOOPBACK.get(self.protocol, LOOPBACK["IPv4"])
         if self.kind == "HTTP":
             url = f"{self.scheme}://{host}:{self.port}/{self.path.lstrip('/')}"

@@ -103,7 +103,8 @@ class Watching:
             return None
         if number != str(state.round):
             return None
-        again: list[Effect] = [SetTimer(f"{kind}/{key}", state.check.interval_seconds)]
+        pause_s = max(state.check.interval_seconds, health.LEAST_INTERVAL_S)
+        again: list[Effect] = [SetTimer(f"{kind}/{key}", pause_s)]
         if isinstance(state, health.HealthState):
             return self._judge_health(now, record, state, value, reason, again)
         status = checks.result(state.check.type or "UNKNOWN", value)
