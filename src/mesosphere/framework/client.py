@@ -15,11 +15,12 @@ src/scheduler/scheduler.cpp for back-off and redirects.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from urllib.parse import urlsplit
 
 import msgspec
 
+from mesosphere.framework.addresses import master_url, redirect_url
 from mesosphere.framework.calls import Outbox, Queued
+from mesosphere.framework.happenings import CallLost, Lost, Refused, Subscribed
 from mesosphere.framework.link import LINK, Action, Input, Link
 from mesosphere.framework.reconciliation import Reconciliation
 from mesosphere.kernel.effects import (
@@ -84,34 +85,16 @@ class ClientConfig(msgspec.Struct, frozen=True):
     suppressed_roles: tuple[str, ...] = ()
 
 
-class Subscribed(msgspec.Struct, frozen=True):
-    """SUBSCRIBED arrived: keep the framework id durably before launching anything."""
-
-    framework_id: str
-    master: str  # "http://host:port" of the leader
-
-
-class Lost(msgspec.Struct, frozen=True):
-    """The subscription broke: every offer is gone; the client is already trying again."""
-
-    reason: str
-
-
-class Refused(msgspec.Struct, frozen=True):
-    """The master refused this framework; the client has stopped. `for_good`: the id is burnt."""
-
-    message: str
-    for_good: bool
-
-
-class CallLost(msgspec.Struct, frozen=True):
-    """A call was refused or did not certainly arrive. Its `tasks` are being reconciled."""
-
-    type: str
-    tasks: tuple[str, ...]
-    reason: str
-    definite: bool
-
+__all__ = [
+    "CallLost",
+    "ClientConfig",
+    "FrameworkClient",
+    "Happening",
+    "Lost",
+    "Refused",
+    "Subscribed",
+    "master_url",
+]
 
 Happening = scheduler.Event | Subscribed | Lost | Refused | CallLost
 Result = tuple[list[Effect], list[Happening]]
@@ -480,36 +463,6 @@ _HANDLERS: Mapping[type[Event], Callable[..., Result]] = {
     CallAnswered: FrameworkClient._call_answered,
     CallFailed: FrameworkClient._call_failed,
 }
-
-
-def master_url(payload: bytes | None) -> str | None:
-    """ "http://host:port" of a MasterInfo in JSON, None when there is none or it is unreadable."""
-    if payload is None:
-        return None
-    try:
-        address = msgspec.json.decode(payload, type=_Leader).address
-    except msgspec.DecodeError:
-        return None
-    host = address.ip or address.hostname
-    return f"http://{host}:{address.port}" if host else None
-
-
-class _Address(msgspec.Struct):
-    port: int
-    ip: str | None = None
-    hostname: str | None = None
-
-
-class _Leader(msgspec.Struct):
-    """The part of a MasterInfo that a client needs; other writers leave the rest out."""
-
-    address: _Address
-
-
-def redirect_url(location: str) -> str | None:
-    """ "http://host:port" of a Location header; Mesos writes it as "//host:port/path"."""
-    parts = urlsplit(location if "//" in location else f"//{location}")
-    return f"{parts.scheme or 'http'}://{parts.netloc}" if parts.netloc else None
 
 
 def _filters(refuse_s: float | None) -> Filters | None:

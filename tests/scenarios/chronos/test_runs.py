@@ -141,7 +141,7 @@ def test_high_priority_goes_first() -> None:
     world.submit("high", schedule="R1//PT1H", highPriority=True)
     world.pass_time(1)
     world.offer()
-    assert [task["name"] for task in world.launched()][0] == "ChronosTask:high"
+    assert world.launched()[0]["name"] == "ChronosTask:high"
 
 
 def test_offers_are_suppressed_while_nothing_waits_and_revived_when_something_does() -> None:

@@ -59,11 +59,9 @@ def test_a_container_without_image_is_ignored() -> None:
 
 
 def test_port_numbers_come_out_as_text() -> None:
+    mappings = [{"hostPort": 1, "containerPort": "2"}]
     document = parse(
-        container={
-            "image": "i",
-            "networkInfos": [{"name": "n", "portMappings": [{"hostPort": 1, "containerPort": "2"}]}],
-        }
+        container={"image": "i", "networkInfos": [{"name": "n", "portMappings": mappings}]}
     )
     mapping = document["container"]["networkInfos"][0]["portMappings"][0]
     assert (mapping["hostPort"], mapping["containerPort"]) == ("1", "2")
