@@ -5,7 +5,11 @@ from mesosphere.kernel.exit_codes import ExitCode
 from mesosphere.marathon.core.event_stream import LISTENER_LIMIT
 from mesosphere.marathon.core.instances import MESSAGE_LIMIT
 from mesosphere.marathon.core.leadership import WAITING_LIMIT
-from mesosphere.marathon.core.storage import CHANGE_LIMIT_APPS
+from mesosphere.marathon.core.storage import (
+    APP_LIMIT_BYTES,
+    CHANGE_LIMIT_APPS,
+    CHANGE_LIMIT_BYTES,
+)
 from tests.scenarios.marathon.harness import World
 
 
@@ -17,6 +21,34 @@ def test_a_change_of_too_many_apps_is_refused() -> None:
     status, refusal = world.ask("PUT", "/v2/apps", apps)
     assert status == 422 and str(CHANGE_LIMIT_APPS) in refusal["message"]
     assert world.ask("PUT", "/v2/apps", apps[:-1])[0] == 200
+
+
+def test_a_change_too_large_for_the_store_is_refused_and_not_fatal() -> None:
+    world = World().lead()
+    huge = {"id": "/huge", "cmd": "x", "env": {"A": "x" * APP_LIMIT_BYTES}}
+    assert world.ask("POST", "/v2/apps", huge)[0] == 422
+    large = [
+        {"id": f"/a{number}", "cmd": "x" * (APP_LIMIT_BYTES // 2), "ports": []}
+        for number in range(2 * CHANGE_LIMIT_BYTES // APP_LIMIT_BYTES + 1)
+    ]
+    status, refusal = world.ask("PUT", "/v2/apps", large)
+    assert status == 422 and "bytes" in refusal["message"]
+    assert world.halted is None
+
+
+def test_changes_are_merged_while_the_store_is_slow() -> None:
+    world = World().lead()
+    world.create(instances=20, cpus=0.01)
+    world.offer_all(agents=2, rounds=2)
+    assert len(world.tasks) == 20
+    world.holding_commits = True
+    for task_id in list(world.tasks):
+        world.update(task_id, "TASK_RUNNING")
+    assert len(world.held) == 2
+    assert world.types().count("ACKNOWLEDGE") == 0
+    world.release_commits()
+    assert world.types().count("ACKNOWLEDGE") == 20
+    assert world.running() == 20
 
 
 def test_one_listener_too_many_is_refused() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from mesosphere.kernel.ids import IdSource
-from mesosphere.kernel.store import TRANSACTION_LIMIT_WRITES
+from mesosphere.kernel.store import TRANSACTION_LIMIT_BYTES, TRANSACTION_LIMIT_WRITES, Check, Put
 from mesosphere.marathon.core.backoff import BackOff
 from mesosphere.marathon.core.groups import CYCLE, Group, Root, root_faults, versioned, with_apps
 from mesosphere.marathon.core.health import Health, Verdict, judge, overall
@@ -24,7 +24,11 @@ from mesosphere.marathon.core.service_ports import PortsExhausted, ServicePorts
 from mesosphere.marathon.core.storage import (
     BUCKET_SIZE,
     CHANGE_LIMIT_APPS,
+    CHANGE_LIMIT_BYTES,
+    MERGE_LIMIT_BYTES,
+    MERGE_LIMIT_WRITES,
     ROOT_LIMIT_BYTES,
+    TRANSACTION_BYTES,
     Storage,
     encode_root,
 )
@@ -235,7 +239,7 @@ def test_instances_fill_buckets_and_come_back() -> None:
     made = [instance(number) for number in range(BUCKET_SIZE + 1)]
     for one in made:
         storage.put_instance(one)
-    writes = storage.take()
+    (writes,) = storage.take()
     assert [write.path for write in writes] == [
         "/state/instances/000000",
         "/state/instances/000001",
@@ -245,7 +249,7 @@ def test_instances_fill_buckets_and_come_back() -> None:
     _, loaded = again.load(entries)
     assert {one.id for one in loaded} == {one.id for one in made}
     again.drop_instance(made[0].id)
-    assert [write.path for write in again.take()] == ["/state/instances/000000"]
+    assert [write.path for write in again.take()[0]] == ["/state/instances/000000"]
 
 
 def test_only_the_newest_versions_are_kept_unless_in_use() -> None:
@@ -260,7 +264,7 @@ def test_only_the_newest_versions_are_kept_unless_in_use() -> None:
 
 
 def test_a_large_tree_gives_up_history_rather_than_its_record() -> None:
-    groups = {f"/group-{number}": Group() for number in range(2000)}
+    groups = {f"/group-{number}": Group() for number in range(800)}
     history = [(f"v{number:03d}", dict(groups)) for number in range(40)]
     data = encode_root(Root("v999", {}, groups), history)
     assert len(data) <= ROOT_LIMIT_BYTES
@@ -272,5 +276,26 @@ def test_a_large_tree_gives_up_history_rather_than_its_record() -> None:
     assert loaded.history
 
 
+def test_many_instances_are_written_in_several_transactions() -> None:
+    storage = Storage("/state", 50)
+    storage.begin_epoch(7)
+    for number in range(BUCKET_SIZE * 40):
+        storage.put_instance(instance(number))
+    transactions = storage.take()
+    assert len(transactions) > 1
+    assert sum(len(writes) - 1 for writes in transactions) == 40
+    for writes in transactions:
+        assert isinstance(writes[0], Check)
+        data = [write.data for write in writes if isinstance(write, Put)]
+        assert sum(map(len, data)) <= TRANSACTION_BYTES
+
+
 def test_the_largest_change_fits_one_transaction() -> None:
-    assert CHANGE_LIMIT_APPS + 100 < TRANSACTION_LIMIT_WRITES
+    writes = CHANGE_LIMIT_APPS + MERGE_LIMIT_WRITES
+    assert writes + 10 < TRANSACTION_LIMIT_WRITES
+    deployment = 200 * CHANGE_LIMIT_APPS  # a line of the plan and of the changes for each app
+    names = 100 * CHANGE_LIMIT_APPS
+    assert (
+        CHANGE_LIMIT_BYTES + ROOT_LIMIT_BYTES + MERGE_LIMIT_BYTES + deployment + names
+        < TRANSACTION_LIMIT_BYTES
+    )

@@ -23,10 +23,14 @@ from mesosphere.marathon.core.planner import Plan, plan
 from mesosphere.marathon.core.progress import Progress
 from mesosphere.marathon.core.service_ports import PortsExhausted
 from mesosphere.marathon.core.state import State
-from mesosphere.marathon.core.storage import CHANGE_LIMIT_APPS
+from mesosphere.marathon.core.storage import (
+    APP_LIMIT_BYTES,
+    CHANGE_LIMIT_APPS,
+    CHANGE_LIMIT_BYTES,
+)
 from mesosphere.marathon.core.validation import app_faults, role_faults
 from mesosphere.wire.marathon import paths
-from mesosphere.wire.marathon.app import App
+from mesosphere.wire.marathon.app import App, encode_app
 from mesosphere.wire.marathon.shapes import Faults
 from mesosphere.wire.marathon.timestamps import next_version
 
@@ -81,11 +85,22 @@ class Changes:
             numbered = state.ports.assign(changed)
         except PortsExhausted as error:
             raise Rejected(answers.message(422, str(error))) from error
+        self._check_size(numbered)
         version = next_version(now, state.root.version)
         apps = dict(target.apps)
         for app, (_, previous) in zip(numbered, changed, strict=True):
             apps[app.id] = versioned(app, previous, version, restart=app.id in restarted)
         return msgspec.structs.replace(target, version=version, apps=apps)
+
+    def _check_size(self, apps: Sequence[App]) -> None:
+        sizes = [len(encode_app(app)) for app in apps]
+        for app, size in zip(apps, sizes, strict=True):
+            if size > APP_LIMIT_BYTES:
+                text = f"App '{app.id}' has {size} bytes; at most {APP_LIMIT_BYTES} are stored"
+                raise Rejected(answers.message(422, text))
+        if sum(sizes) > CHANGE_LIMIT_BYTES:
+            text = f"The apps have {sum(sizes)} bytes; one request may change {CHANGE_LIMIT_BYTES}"
+            raise Rejected(answers.message(422, text))
 
     def _faults(
         self, target: Root, changed: Sequence[tuple[App, App | None]], group: str

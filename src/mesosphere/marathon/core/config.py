@@ -11,7 +11,7 @@ class MarathonConfig(msgspec.Struct, frozen=True, kw_only=True):
     hostname: str = "localhost"
     http_port: int = 8080
     state_path: str = "/state"
-    election_group: str = "/leader"
+    election_group: str = "/leader-curator"
     framework_name: str = "marathon"
     mesos_user: str = "root"
     mesos_role: str = "*"

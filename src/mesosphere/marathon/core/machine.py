@@ -122,8 +122,12 @@ class MarathonMachine:
             _HANDLERS[type(event)](self, outcome, event)
         if self.leadership.is_leading:
             self.progress.look(outcome)
-        writes = self.state.storage.take() if self.state.storage.is_dirty else ()
-        return self._pipeline.close(outcome, writes)
+        storage = self.state.storage
+        if not storage.is_dirty:
+            return self._pipeline.close(outcome)
+        if self._pipeline.is_busy and storage.may_wait:
+            return self._pipeline.park(outcome)
+        return self._pipeline.commit(outcome, storage.take())
 
     # --- election and the store -------------------------------------------------------------
 

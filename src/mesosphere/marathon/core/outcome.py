@@ -6,7 +6,7 @@ steps even when a later step had nothing to store.
 Invariant: nobody hears of a change that could still be lost.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mesosphere.kernel.effects import Commit, Effect, Log, Reply
@@ -14,6 +14,9 @@ from mesosphere.kernel.http import Response
 from mesosphere.kernel.store import Write
 
 After = Callable[[], list[Effect]]
+
+UNDER_WAY = 2
+"""Commits under way at which further changes wait and are merged into one transaction."""
 
 
 class Outcome:
@@ -52,16 +55,37 @@ class Pipeline:
     def __init__(self) -> None:
         self._count = 0
         self._waiting: dict[str, list[After]] = {}
+        self._parked_saying: list[Effect] = []
+        self._parked_after: list[After] = []
 
-    def close(self, outcome: Outcome, writes: tuple[Write, ...]) -> list[Effect]:
-        """The step's effects, with its transaction if there is anything to write."""
+    @property
+    def is_busy(self) -> bool:
+        """Whether enough commits are under way; what comes now had better be merged."""
+        return len(self._waiting) >= UNDER_WAY
+
+    def park(self, outcome: Outcome) -> list[Effect]:
+        """The step's changes wait, to be stored together with those of later steps."""
+        self._parked_saying += outcome._saying
+        self._parked_after += outcome._after
+        return outcome._effects
+
+    def commit(self, outcome: Outcome, transactions: Sequence[tuple[Write, ...]]) -> list[Effect]:
+        """The step's effects, with the transactions of what changed in it and in parked ones."""
         effects = outcome._effects
-        if writes:
+        saying = (*self._parked_saying, *outcome._saying)
+        after = [*self._parked_after, *outcome._after]
+        self._parked_saying, self._parked_after = [], []
+        for index, writes in enumerate(transactions):
+            last = index == len(transactions) - 1
             self._count += 1
             token = f"marathon/{self._count}"
-            self._waiting[token] = outcome._after
-            return [*effects, Commit(token, writes, tuple(outcome._saying))]
-        effects = [*effects, *outcome._saying]
+            self._waiting[token] = after if last else []
+            effects.append(Commit(token, writes, saying if last else ()))
+        return effects
+
+    def close(self, outcome: Outcome) -> list[Effect]:
+        """The effects of a step that changed nothing."""
+        effects = [*outcome._effects, *outcome._saying]
         if not outcome._after:
             return effects
         if self._waiting:

@@ -25,14 +25,26 @@ from mesosphere.marathon.core.instances import Instance
 from mesosphere.wire.marathon import paths
 from mesosphere.wire.marathon.app import App, decode_app, encode_app
 
-BUCKET_SIZE = 64
+BUCKET_SIZE = 32
 """Instances in one node of the store."""
 
-CHANGE_LIMIT_APPS = 1500
+TRANSACTION_BYTES = 300_000
+"""Bytes of instances in one transaction; more go into the next."""
+
+MERGE_LIMIT_WRITES = 300
+MERGE_LIMIT_BYTES = 100_000
+"""What may wait for an earlier transaction; beyond, it is sent without waiting."""
+
+CHANGE_LIMIT_APPS = 400
 """Apps that one request may change: the store takes 2,000 writes in one transaction."""
 
+CHANGE_LIMIT_BYTES = 400_000
+"""Their size: the store takes 1,000,000 bytes at once, with the deployment and the tree."""
 
-ROOT_LIMIT_BYTES = 500_000
+APP_LIMIT_BYTES = 250_000
+"""Size of one app."""
+
+ROOT_LIMIT_BYTES = 200_000
 """Size of the record of the tree; the oldest history is given up to stay below it."""
 
 History = list[tuple[str, Mapping[str, Group]]]
@@ -75,6 +87,11 @@ class Failure(msgspec.Struct, frozen=True):
     agent_id: str
     version: str
     at: float
+
+
+def _size(write: Write) -> int:
+    """Bytes that a write takes up in a transaction, about."""
+    return len(write.path) + (len(write.data) if isinstance(write, Put) else 0)
 
 
 class Versions:
@@ -149,21 +166,37 @@ class Storage:
         """Whether anything waits to be written."""
         return bool(self._writes or self._dirty)
 
-    def take(self) -> tuple[Write, ...]:
-        """The transaction of this step; the next step starts with nothing."""
+    @property
+    def may_wait(self) -> bool:
+        """Whether what waits is little enough to be joined by more."""
+        if len(self._writes) > MERGE_LIMIT_WRITES:
+            return False
+        return sum(map(_size, self._writes.values())) <= MERGE_LIMIT_BYTES
+
+    def take(self) -> list[tuple[Write, ...]]:
+        """The transactions of what has changed, in order: all but instances is in the first."""
+        fence: tuple[Write, ...] = ()
+        if self._epoch_version is not None:
+            fence = (Check(f"{self._base}/epoch", self._epoch_version),)
+        transactions = [[*fence, *self._writes.values()]]
+        room = TRANSACTION_BYTES - sum(map(_size, self._writes.values()))
         for bucket in self._dirty:
-            instances = self._buckets[bucket]
-            path = f"{self._base}/instances/{bucket:06d}"
-            if instances:
-                self._writes[path] = Put(path, msgspec.json.encode(list(instances.values())))
-            else:
-                self._writes[path] = Remove(path, ANY)
-        writes = tuple(self._writes.values())
+            write = self._bucket_write(bucket)
+            if _size(write) > room and len(transactions[-1]) > len(fence):
+                transactions.append(list(fence))
+                room = TRANSACTION_BYTES
+            transactions[-1].append(write)
+            room -= _size(write)
         self._writes = {}
         self._dirty = {}
-        if self._epoch_version is None:
-            return writes
-        return (Check(f"{self._base}/epoch", self._epoch_version), *writes)
+        return [tuple(writes) for writes in transactions]
+
+    def _bucket_write(self, bucket: int) -> Write:
+        instances = self._buckets[bucket]
+        path = f"{self._base}/instances/{bucket:06d}"
+        if instances:
+            return Put(path, msgspec.json.encode(list(instances.values())))
+        return Remove(path, ANY)
 
     def _put(self, name: str, data: bytes) -> None:
         path = f"{self._base}/{name}"
