@@ -76,7 +76,7 @@ class FakeMaster:
         call = codec.decode(await request.read(), link.Call)
         self.calls.append(call)
         if call.type != "SUBSCRIBE":
-            if call.update is not None and self.acknowledging:
+            if call.update is not None and self.acknowledging and self.stream is not None:
                 await self.acknowledge(call.update.status)
             return web.Response(status=202)
         assert call.subscribe is not None

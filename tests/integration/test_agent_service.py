@@ -1,5 +1,6 @@
 """The agent's process with a master of ours: tasks, kill -9, restarts, files, limits."""
 
+import asyncio
 import io
 import json
 import os
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -224,6 +226,59 @@ async def test_endpoints_answer_as_tools_expect(make_pair: Any) -> None:
     assert status == 200 and len(json.loads(body)["list_files"]["file_infos"]) == 2
     assert (await pair.agent.call({"type": "PRUNE_IMAGES"}))[0] == 501
     assert (await pair.agent.call({"type": "NONSENSE"}))[0] == 400
+
+
+async def test_many_tasks_survive_repeated_sudden_deaths(make_pair: Any) -> None:
+    pair = await make_pair("posix", "--resources=cpus:20;mem:8192;disk:1000")
+    early = [f"t{number}" for number in range(20)]
+    late = [f"t{number}" for number in range(20, 40)]
+    for name in early:
+        await pair.master.run(name, "sleep 1000")
+    await wait_for(lambda: sum(bool(pair.master.updates(name)) for name in early) > 5)
+    # In the middle of launches: what the agent has not read it can't know, and a master notices
+    # that at the next subscription; all else must come to an end or run.
+    pair.agent.kill()
+    spoken = [name for name in early if pair.master.updates(name)]
+    await pair.start_agent()
+    known = [each.task.task_id.value for each in pair.master.subscriptions[-1].tasks]
+    assert set(spoken) <= set(known)
+    for name in late:
+        await pair.master.run(name, "sleep 1000")
+    pids = {}
+    for name in [*known, *late]:
+
+        def settled(name: str = name) -> Any:
+            return [each for each in pair.master.updates(name) if each.state != "TASK_STARTING"]
+
+        [status] = await wait_for(settled, name)
+        assert status.state in ("TASK_RUNNING", "TASK_DROPPED")
+        if status.state == "TASK_RUNNING":
+            pids[name] = status.container_status.executor_pid
+    assert set(late) <= set(pids)
+    pair.agent.kill()
+    await pair.start_agent()
+    reported = {each.task.task_id.value: each.task.state for each in
+                pair.master.subscriptions[-1].tasks}  # fmt: skip
+    assert {name: reported.get(name) for name in pids} == dict.fromkeys(pids, "TASK_RUNNING")
+    assert all(Path(f"/proc/{pid}").exists() for pid in pids.values())
+
+
+@needs_oci
+async def test_a_busy_loop_is_held_to_its_share_of_the_processor(make_pair: Any) -> None:
+    pair = await make_pair("auto")
+    await pair.master.run("busy", "while :; do :; done")
+    running = await pair.master.wait_state("busy", "TASK_RUNNING")
+    pid = running.container_status.executor_pid
+
+    def seconds() -> float:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    began, used = time.monotonic(), seconds()
+    while time.monotonic() - began < 3:
+        await asyncio.sleep(0.1)
+    # 0.2 CPUs of its own and 0.1 of the executor's allowance; without the quota it would use 1.
+    assert (seconds() - used) / (time.monotonic() - began) < 0.45
 
 
 @needs_oci

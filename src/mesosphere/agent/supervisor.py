@@ -420,6 +420,14 @@ class Supervisor:
         return None
 
 
+def take_no_privilege_of_memory() -> None:
+    """Tasks inherit our standing with the out-of-memory killer: it must be an ordinary one."""
+    path = Path("/proc/self/oom_score_adj")
+    with contextlib.suppress(OSError, ValueError):
+        if int(path.read_text()) < 0:
+            path.write_text("0")
+
+
 def main(arguments: list[str]) -> int:
     """Run as the supervisor of `arguments[0]`; returns 0 when another one already is."""
     directory = Path(arguments[0])
@@ -436,6 +444,7 @@ def main(arguments: list[str]) -> int:
         if argument.startswith("--private-root="):
             private_root = argument.partition("=")[2]
             enter_private_root(private_root)
+    take_no_privilege_of_memory()
     system_call("prctl", PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
     signal.set_wakeup_fd(writer, warn_on_full_buffer=False)

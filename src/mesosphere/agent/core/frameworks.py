@@ -131,7 +131,12 @@ class Frameworks:
             self._state.agent_id = agent_id
             info = f"meta/slaves/{agent_id}/slave.info"
             effects.append(Checkpoint(info, codec.encode(self.agent_info())))
-            effects.append(Checkpoint(checkpoint.LATEST, agent_id.encode()))
+        # Files are written in order, so updates on their way to the disk are there before they go.
+        resend = tuple(self._send_outstanding())
+        return [*effects, Checkpoint(checkpoint.LATEST, agent_id.encode(), then=resend)]
+
+    def _send_outstanding(self) -> list[Effect]:
+        effects: list[Effect] = []
         for stream in self._state.streams.outstanding():
             effects += self._tasks.send_front(stream)
         return effects
@@ -235,16 +240,17 @@ class Frameworks:
         if outcome is Acknowledgement.CLOSED:
             effects = self._state.streams.close(framework_id, task_id)
             return [*effects, *self._retire(now, record)] if record is not None else effects
-        effects = self._checkpoint_acknowledgement(record, event.uuid)
-        if outcome is Acknowledgement.SEND_NEXT:
-            return [*effects, *self._tasks.send_front(stream)]
-        return [*effects, *self._tasks.rest(stream)]
-
-    def _checkpoint_acknowledgement(self, record: TaskRecord | None, uuid: bytes) -> list[Effect]:
+        following = (
+            self._tasks.send_front(stream)
+            if outcome is Acknowledgement.SEND_NEXT
+            else self._tasks.rest(stream)
+        )
         if record is None or not record.durable:
-            return []
+            return following
+        # The next update may still be on its way to the disk; files are written in order.
         path = f"{self._tasks.directory(record)}/task.updates"
-        return [Checkpoint(path, checkpoint.encode_acknowledgement(uuid), append=True)]
+        data = checkpoint.encode_acknowledgement(event.uuid)
+        return [Checkpoint(path, data, append=True, then=tuple(following))]
 
     def _retire(self, now: float, record: TaskRecord) -> list[Effect]:
         """The end of a task was acknowledged: only its sandbox remains, for a while."""
@@ -320,6 +326,8 @@ class Frameworks:
 
     def checkpoint_failed(self, now: float, event: CheckpointFailed) -> list[Effect]:
         """A file could not be written: a launch that depends on it fails, updates go out anyway."""
+        if event.path == checkpoint.LATEST:
+            return self._send_outstanding()
         for record in self._state.tasks():
             if not event.path.startswith(self._tasks.directory(record) + "/"):
                 continue
