@@ -1,0 +1,237 @@
+#!/usr/bin/python
+"""Ansible module: an app of Marathon is there as described, or is not there."""
+
+DOCUMENTATION = r"""
+module: marathon_app
+short_description: Deploy, change, scale or remove an app of Marathon
+description:
+  - Compares what you wrote with what Marathon has. What you did not write, and the defaults that
+    Marathon fills in, don't count as a change.
+  - O(definition) and O(instances) are merged into an existing app; C(env) and C(labels) are given
+    whole.
+version_added: "0.1.0"
+options:
+  marathon_url:
+    description: URLs of Marathon, tried in turn; any Marathon passes requests to the leader.
+    type: list
+    elements: str
+    default: ["http://127.0.0.1:8080"]
+  id:
+    description: Path of the app, for example C(/shop/web).
+    type: str
+    required: true
+  state:
+    description: V(present) deploys or changes the app; V(absent) removes it with its tasks.
+    type: str
+    choices: [present, absent]
+    default: present
+  definition:
+    description:
+      - The app as Marathon's C(/v2/apps) takes it, in YAML or JSON.
+      - Needed to deploy a new app; without it an existing app is only scaled.
+    type: dict
+  instances:
+    description: Number of instances; it wins over the one in O(definition).
+    type: int
+  force:
+    description: Change the app even while a deployment of it is under way, which is then cancelled.
+    type: bool
+    default: false
+  wait:
+    description: Wait until the deployment is done and every instance runs and is healthy.
+    type: bool
+    default: true
+  wait_timeout:
+    description: Seconds to wait before the task fails.
+    type: int
+    default: 300
+  url_username:
+    description: User, where Marathon wants one.
+    type: str
+  url_password:
+    description: Password of O(url_username).
+    type: str
+  validate_certs:
+    description: Whether the certificate of an C(https) URL must be valid.
+    type: bool
+    default: true
+attributes:
+  check_mode:
+    support: full
+    description: Says what would be changed and changes nothing.
+  diff_mode:
+    support: full
+    description: Shows the values that differ, with their path.
+author:
+  - Mesosphere maintainers
+"""
+
+EXAMPLES = r"""
+- name: Deploy the shop
+  marathon_app:
+    marathon_url: http://marathon1:8080
+    id: /shop/web
+    definition:
+      cmd: ./serve --port $PORT0
+      cpus: 0.5
+      mem: 128
+      instances: 3
+      portDefinitions: [{port: 10001}]
+      healthChecks: [{protocol: HTTP, path: /health}]
+      labels: {HAPROXY_GROUP: external}
+
+- name: Scale it
+  marathon_app:
+    id: /shop/web
+    instances: 6
+
+- name: Remove it
+  marathon_app:
+    id: /shop/web
+    state: absent
+"""
+
+RETURN = r"""
+app:
+  description: The app as Marathon shows it, after the change.
+  type: dict
+  returned: when state is present and not in check mode
+changes:
+  description: Paths of what was (or would be) changed.
+  type: list
+  elements: str
+  returned: always
+  sample: ["instances"]
+deployment:
+  description: Id of the deployment that the change began.
+  type: str
+  returned: when something was changed
+"""
+
+from urllib.parse import quote
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.marathon import app_differences, app_id, normal_app, why_not_settled
+from ansible.module_utils.mesosphere_http import Api, RequestError, as_diff, wait_until
+
+ARGUMENTS = {
+    "marathon_url": {"type": "list", "elements": "str", "default": ["http://127.0.0.1:8080"]},
+    "id": {"type": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "definition": {"type": "dict"},
+    "instances": {"type": "int"},
+    "force": {"type": "bool", "default": False},
+    "wait": {"type": "bool", "default": True},
+    "wait_timeout": {"type": "int", "default": 300},
+    "url_username": {"type": "str"},
+    "url_password": {"type": "str", "no_log": True},
+    "validate_certs": {"type": "bool", "default": True},
+}
+
+
+class App:
+    """One app of Marathon."""
+
+    def __init__(self, api, identifier, force):
+        self.api = api
+        self.id = app_id(identifier)
+        self.path = f"/v2/apps/{quote(self.id.strip('/'))}"
+        self.query = "?force=true" if force else ""
+
+    def read(self):
+        """The app as Marathon shows it; None if there is none."""
+        answer = self.api.expect("GET", self.path, allowed=(200, 404))
+        return None if answer.status == 404 else answer.json["app"]
+
+    def write(self, wanted, exists):
+        """Create or change it; the id of the deployment."""
+        if not exists:
+            answer = self.api.expect("POST", "/v2/apps", wanted, (200, 201))
+            return (answer.json.get("deployments") or [{}])[0].get("id")
+        path = f"{self.path}{self.query}"
+        return self.api.expect("PUT", path, wanted, (200, 201)).json.get("deploymentId")
+
+    def remove(self):
+        """Remove it; the id of the deployment."""
+        return self.api.expect("DELETE", f"{self.path}{self.query}").json.get("deploymentId")
+
+    def settle(self, timeout_s):
+        """Wait until it is as it should be. Raises RequestError when the time is over."""
+        why = ""
+
+        def settled():
+            nonlocal why
+            found = self.read()
+            why = "it is gone"
+            if found is not None:
+                why = why_not_settled(found, self.api.expect("GET", "/v2/deployments").json)
+            return not why
+
+        if not wait_until(settled, timeout_s):
+            failure = (self.read() or {}).get("lastTaskFailure") or {}
+            said = f"; its last failure: {failure['message']}" if failure.get("message") else ""
+            raise RequestError(f"app {self.id} is not settled after {timeout_s} s: {why}{said}")
+
+    def vanish(self, timeout_s):
+        """Wait until it and its tasks are gone. Raises RequestError when the time is over."""
+
+        def gone():
+            deployments = self.api.expect("GET", "/v2/deployments").json
+            under_way = any(self.id in each.get("affectedApps", []) for each in deployments)
+            return self.read() is None and not under_way
+
+        if not wait_until(gone, timeout_s):
+            raise RequestError(f"app {self.id} is still there after {timeout_s} s")
+
+
+def be_present(module, app):
+    """Deploy or change the app; the module's result."""
+    given = module.params
+    before = app.read()
+    if before is None and given["definition"] is None:
+        raise RequestError(f"there is no app {app.id}, and no definition to deploy it from")
+    wanted = normal_app(given["definition"] or {}, given["id"])
+    if given["instances"] is not None:
+        wanted["instances"] = given["instances"]
+    found = app_differences(wanted, before or {})
+    result = {"changed": bool(found), "changes": sorted(found), "diff": as_diff(found, app.id)}
+    if module.check_mode:
+        return result
+    if found:
+        result["deployment"] = app.write(wanted, before is not None)
+    if given["wait"]:
+        app.settle(given["wait_timeout"])
+    result["app"] = app.read()
+    return result
+
+
+def be_absent(module, app):
+    """Remove the app; the module's result."""
+    before = app.read()
+    found = {} if before is None else {"id": (app.id, None)}
+    result = {"changed": bool(found), "changes": sorted(found), "diff": as_diff(found, app.id)}
+    if module.check_mode:
+        return result
+    if found:
+        result["deployment"] = app.remove()
+    if module.params["wait"]:
+        app.vanish(module.params["wait_timeout"])
+    return result
+
+
+def main():
+    """Read the arguments, act, report."""
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    app = App(
+        Api(module, module.params["marathon_url"]), module.params["id"], module.params["force"]
+    )
+    act = be_present if module.params["state"] == "present" else be_absent
+    try:
+        result = act(module, app)
+    except RequestError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,197 @@
+#!/usr/bin/python
+"""Ansible module: what a Mesos master knows."""
+
+DOCUMENTATION = r"""
+module: mesos_info
+short_description: Ask the leading Mesos master what it knows
+description:
+  - Reads the leader, agents, frameworks, tasks and metrics. Changes nothing.
+  - Any master of the cluster may be asked; one that does not lead sends on to the leader.
+version_added: "0.1.0"
+options:
+  master_url:
+    description: URLs of masters, tried in turn.
+    type: list
+    elements: str
+    default: ["http://127.0.0.1:5050"]
+  gather:
+    description: What to read; V(leader) and V(version) are cheap whatever the size of the cluster.
+    type: list
+    elements: str
+    choices: [leader, version, agents, frameworks, tasks, metrics]
+    default: [leader, version]
+  framework:
+    description: Only the tasks of this framework id.
+    type: str
+  wait_for_agents:
+    description: Wait until at least so many agents are registered and active.
+    type: int
+    default: 0
+  wait_timeout:
+    description: Seconds to wait before the task fails; also for a leader.
+    type: int
+    default: 60
+  url_username:
+    description: User, where the master wants one.
+    type: str
+  url_password:
+    description: Password of O(url_username).
+    type: str
+  validate_certs:
+    description: Whether the certificate of an C(https) URL must be valid.
+    type: bool
+    default: true
+attributes:
+  check_mode:
+    support: full
+    description: It only reads.
+author:
+  - Mesosphere maintainers
+"""
+
+EXAMPLES = r"""
+- name: Wait for three agents
+  mesos_info:
+    master_url: ["http://master1:5050", "http://master2:5050"]
+    gather: [leader, agents]
+    wait_for_agents: 3
+  register: cluster
+
+- name: Show the leader
+  ansible.builtin.debug:
+    var: cluster.leader
+"""
+
+RETURN = r"""
+leader:
+  description: The leading master, C(host:port).
+  type: str
+  returned: when gathered
+  sample: 192.0.2.11:5050
+version:
+  description: What C(/version) says.
+  type: dict
+  returned: when gathered
+agents:
+  description: The agents as C(/slaves) shows them.
+  type: list
+  elements: dict
+  returned: when gathered
+frameworks:
+  description: The registered frameworks as C(/frameworks) shows them, without their tasks.
+  type: list
+  elements: dict
+  returned: when gathered
+tasks:
+  description: The tasks as C(/tasks) shows them, newest first.
+  type: list
+  elements: dict
+  returned: when gathered
+metrics:
+  description: What C(/metrics/snapshot) says.
+  type: dict
+  returned: when gathered
+"""
+
+from urllib.parse import urlencode
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.mesosphere_http import Api, RequestError, wait_until
+
+ARGUMENTS = {
+    "master_url": {"type": "list", "elements": "str", "default": ["http://127.0.0.1:5050"]},
+    "gather": {
+        "type": "list",
+        "elements": "str",
+        "choices": ["leader", "version", "agents", "frameworks", "tasks", "metrics"],
+        "default": ["leader", "version"],
+    },
+    "framework": {"type": "str"},
+    "wait_for_agents": {"type": "int", "default": 0},
+    "wait_timeout": {"type": "int", "default": 60},
+    "url_username": {"type": "str"},
+    "url_password": {"type": "str", "no_log": True},
+    "validate_certs": {"type": "bool", "default": True},
+}
+TASKS_LIMIT = 100_000
+
+
+def find_leader(api, timeout_s):
+    """`host:port` of the leader. Raises RequestError when there is none in time."""
+    said = "no answer"
+
+    def lead():
+        nonlocal said
+        try:
+            answer = api.ask("POST", "/api/v1", {"type": "GET_MASTER"})
+        except RequestError as error:
+            said = str(error)
+            return None
+        said = f"{answer.status} {answer.says}"
+        if answer.status == 200 and answer.json:
+            return answer.json["get_master"]["master_info"]["address"]
+        return None
+
+    address = wait_until(lead, timeout_s)
+    if address is None:
+        raise RequestError(f"no master leads after {timeout_s} s (last: {said})")
+    return f"{address.get('hostname') or address['ip']}:{address['port']}"
+
+
+def wait_for_agents(api, count, timeout_s):
+    """The agents, once there are enough. Raises RequestError when the time is over."""
+    agents = []
+
+    def enough():
+        nonlocal agents
+        agents = api.expect("GET", "/slaves").json["slaves"]
+        return sum(1 for agent in agents if agent.get("active")) >= count
+
+    if not wait_until(enough, timeout_s):
+        active = sum(1 for agent in agents if agent.get("active"))
+        raise RequestError(f"{active} of {count} agents are active after {timeout_s} s")
+    return agents
+
+
+def gather(module, api):
+    """What was asked for."""
+    given = module.params
+    wanted = given["gather"]
+    leader = find_leader(api, given["wait_timeout"])
+    result = {}
+    if "leader" in wanted:
+        result["leader"] = leader
+    if "agents" in wanted or given["wait_for_agents"]:
+        agents = wait_for_agents(api, given["wait_for_agents"], given["wait_timeout"])
+        if "agents" in wanted:
+            result["agents"] = agents
+    if "version" in wanted:
+        result["version"] = api.expect("GET", "/version").json
+    if "frameworks" in wanted:
+        shown = api.expect("GET", "/frameworks").json["frameworks"]
+        heavy = ("tasks", "completed_tasks", "unreachable_tasks", "executors", "offers")
+        result["frameworks"] = [
+            {key: value for key, value in each.items() if key not in heavy} for each in shown
+        ]
+    if "tasks" in wanted:
+        query = {"limit": TASKS_LIMIT}
+        if given["framework"]:
+            query["framework_id"] = given["framework"]
+        result["tasks"] = api.expect("GET", f"/tasks?{urlencode(query)}").json["tasks"]
+    if "metrics" in wanted:
+        result["metrics"] = api.expect("GET", "/metrics/snapshot").json
+    return result
+
+
+def main():
+    """Read the arguments, ask, report."""
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    try:
+        result = gather(module, Api(module, module.params["master_url"]))
+    except RequestError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(changed=False, **result)
+
+
+if __name__ == "__main__":
+    main()
