@@ -62,6 +62,15 @@ import time
 
 from ansible.module_utils.basic import AnsibleModule
 
+ARGUMENTS = {
+    "name": {"type": "str", "required": True},
+    "state": {
+        "type": "str",
+        "choices": ["started", "restarted", "absent"],
+        "default": "started",
+    },
+    "supervisord_config": {"type": "path", "default": "/etc/supervisor/supervisord.conf"},
+}
 RUNNING = ("STARTING", "RUNNING", "BACKOFF")
 START_TIMEOUT_S = 15
 
@@ -156,15 +165,7 @@ def run(module):
 def main():
     """Parse and exit."""
     module = AnsibleModule(
-        argument_spec={
-            "name": {"type": "str", "required": True},
-            "state": {
-                "type": "str",
-                "choices": ["started", "restarted", "absent"],
-                "default": "started",
-            },
-            "supervisord_config": {"type": "path", "default": "/etc/supervisor/supervisord.conf"},
-        },
+        argument_spec=ARGUMENTS,
         supports_check_mode=True,
     )
     module.exit_json(**run(module))

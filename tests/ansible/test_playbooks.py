@@ -1,0 +1,93 @@
+"""Playbooks as a user runs them: refusals come before any host is touched."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PLAYBOOKS = sorted(path.name for path in (ROOT / "playbooks").glob("*.yml"))
+GROUPS = ("zookeeper", "masters", "agents", "marathon", "chronos", "loadbalancers")
+
+
+def play(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(Path(sys.executable).with_name("ansible-playbook")), *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        env={**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOWS": "1", **environment},
+    )
+
+
+def inventory(directory: Path, groups: dict[str, list[str]]) -> str:
+    # A host that answers nobody: a playbook that touched it would say "unreachable".
+    hosts = {
+        name: {"ansible_host": "192.0.2.1"}
+        for name in dict.fromkeys(name for names in groups.values() for name in names)
+    }
+    children = {
+        group: {"hosts": dict.fromkeys(names)} if names else {} for group, names in groups.items()
+    }
+    path = directory / "hosts.yml"
+    path.write_text(yaml.safe_dump({"all": {"hosts": hosts, "children": children}}))
+    return str(path)
+
+
+@pytest.mark.parametrize("playbook", PLAYBOOKS)
+def test_the_playbook_is_well_formed(playbook: str) -> None:
+    done = play("-i", "inventories/sample", "--syntax-check", f"playbooks/{playbook}")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("masters", [["m1", "m2"], ["m1", "m2", "m3", "m4"]])
+def test_an_even_number_of_masters_is_refused(tmp_path: Path, masters: list[str]) -> None:
+    groups = {group: ["m1"] for group in GROUPS} | {"masters": masters}
+    done = play("-i", inventory(tmp_path, groups), "playbooks/site.yml")
+    assert done.returncode != 0
+    assert f"The group 'masters' has {len(masters)} hosts; it needs an odd number" in done.stdout
+    assert "UNREACHABLE" not in done.stdout and "changed=0" in done.stdout
+
+
+def test_no_masters_are_refused(tmp_path: Path) -> None:
+    groups: dict[str, list[str]] = {group: ["m1"] for group in GROUPS} | {"masters": []}
+    done = play("-i", inventory(tmp_path, groups), "playbooks/site.yml")
+    assert done.returncode != 0
+    assert "The group 'masters' has 0 hosts" in done.stdout
+    assert "UNREACHABLE" not in done.stdout
+
+
+def test_a_missing_group_is_refused(tmp_path: Path) -> None:
+    groups = {group: ["m1"] for group in GROUPS if group != "agents"}
+    done = play("-i", inventory(tmp_path, groups), "playbooks/site.yml")
+    assert done.returncode != 0
+    assert "The inventory has no group 'agents'" in done.stdout
+
+
+def test_a_variable_of_the_wrong_type_is_refused() -> None:
+    wrong = '{"marathon_flags": "no object"}'
+    done = play("-i", "inventories/local", "playbooks/frameworks.yml", "-e", wrong)
+    assert done.returncode != 0
+    assert "argument 'marathon_flags' is of type" in done.stdout
+    assert "changed=0" in done.stdout
+
+
+def test_a_host_without_python_is_told_so(tmp_path: Path) -> None:
+    playbook = tmp_path / "play.yml"
+    role = {"name": "common", "tasks_from": "preflight"}
+    task = {"ansible.builtin.include_role": role}
+    playbook.write_text(yaml.safe_dump([{"hosts": "bare", "gather_facts": False, "tasks": [task]}]))
+    hosts = tmp_path / "hosts.yml"
+    hosts.write_text("all: {hosts: {bare: {ansible_connection: local}}}")
+    # A shell that finds no program.
+    shell = tmp_path / "sh"
+    shell.write_text('#!/bin/sh\nPATH=/nonexistent exec /bin/sh "$@"\n')
+    shell.chmod(0o755)
+    done = play("-i", str(hosts), str(playbook), ANSIBLE_EXECUTABLE=str(shell))
+    assert done.returncode != 0
+    assert "bare has no Python 3; run `apt-get install python3` on it first" in done.stdout
