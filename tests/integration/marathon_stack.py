@@ -80,7 +80,7 @@ class Stack:
         self.start("agent", "agent", *self._agent_flags, work_dir)
 
     def start_zookeeper(self) -> None:
-        port = free_port()
+        port = int(self.zookeeper.rpartition(":")[2]) if self.zookeeper else free_port()
         config = self.directory / "zoo.cfg"
         config.write_text(
             f"clientPort={port}\nclientPortAddress=127.0.0.1\ntickTime=500\n"

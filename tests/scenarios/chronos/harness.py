@@ -131,14 +131,26 @@ class World:
     def ask(
         self, method: str, path: str, body: Any = None, query: dict[str, list[str]] | None = None
     ) -> Response:
+        encoded = b"" if body is None else msgspec.json.encode(body)
+        headers = {"content-type": "application/json"}
+        return self.send(method, path, encoded, query or {}, headers)
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        query: dict[str, list[str]],
+        headers: dict[str, str],
+    ) -> Response:
         self._requests += 1
         request = Request(
             id=f"r{self._requests}",
             method=method,
             path=path,
-            query=query or {},
-            headers={"content-type": "application/json"},
-            body=b"" if body is None else msgspec.json.encode(body),
+            query=query,
+            headers=headers,
+            body=body,
         )
         answer = self.api.dispatch(self.now, request)
         if isinstance(answer, Response):

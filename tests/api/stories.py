@@ -1,0 +1,105 @@
+"""Stories told in YAML: requests, what they must answer, and what happens between them.
+
+A file is a list of `story` (a sentence), optional `given` (the world's configuration) and `steps`.
+A step is either
+
+    do: {pass_time: 60}                   a step of the test's world, by name, with its arguments
+    request: POST /v1/scheduler/iso8601   query included
+    json: {...} | body: "text"            what is sent, as application/json unless `headers` say
+    status: 204                           and then any of
+    answer: [...] | "text"                the whole answer
+    has: {...}                            a part of it: objects may have more fields than told
+    matches: "regular expression"         found in the text of the answer
+    headers: {Allow: GET}                 of the answer
+"""
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+import pytest
+import yaml
+
+from mesosphere.kernel.http import Response
+
+Ask = Callable[[str, str, dict[str, list[str]], dict[str, str], bytes], Response]
+"""(method, path, query, headers, body) -> answer."""
+
+KEYS = {"request", "json", "body", "send", "status", "answer", "has", "matches", "headers"}
+
+
+def stories(*paths: Path) -> list[Any]:
+    """Every story of the files as a parameter of a test, named by its sentence."""
+    told = []
+    for path in paths:
+        for story in yaml.safe_load(path.read_text()):
+            told.append(pytest.param(story, id=f"{path.stem}: {story['story']}"))
+    return told
+
+
+def tell(story: Mapping[str, Any], ask: Ask, steps: Mapping[str, Callable[..., Any]]) -> None:
+    """Go through the steps of a story."""
+    for number, step in enumerate(story["steps"], 1):
+        if "do" in step:
+            [(name, arguments)] = step["do"].items()
+            if isinstance(arguments, dict):
+                steps[name](**arguments)
+            else:
+                steps[name](*([] if arguments is None else [arguments]))
+            continue
+        assert step.keys() <= KEYS and "status" in step, f"step {number} is misspelt: {step}"
+        check(step, _ask(step, ask), f"step {number}, {step['request']}")
+
+
+def _ask(step: Mapping[str, Any], ask: Ask) -> Response:
+    method, _, target = step["request"].partition(" ")
+    path, _, query = target.partition("?")
+    headers = {"content-type": "application/json"} if {"json", "body"} & step.keys() else {}
+    headers = step.get("send", headers)
+    body = json.dumps(step["json"]) if "json" in step else step.get("body", "")
+    values = parse_qs(query, keep_blank_values=True)
+    return ask(method, unquote(path), values, headers, body.encode())
+
+
+def check(step: Mapping[str, Any], response: Response, place: str) -> None:
+    """Hold an answer against what the step says of it."""
+    body = response.body if isinstance(response.body, bytes) else b"".join(response.body)
+    text = body.decode()
+    assert response.status == step["status"], f"{place}: {response.status} {text[:400]}"
+    for name, value in step.get("headers", {}).items():
+        assert response.headers.get(name) == value, f"{place}: {name}"
+    if "matches" in step:
+        assert re.search(step["matches"], text), f"{place}: {text[:400]}"
+    is_json = response.headers.get("Content-Type", "").startswith("application/json")
+    value = json.loads(text) if is_json else text
+    if "answer" in step:
+        assert value == step["answer"], place
+    if "has" in step:
+        fault = difference(step["has"], value)
+        assert fault is None, f"{place}: {fault}"
+
+
+def difference(expected: Any, value: Any, path: str = "$") -> str | None:
+    """Where `value` lacks something of `expected`; objects may have more fields."""
+    if isinstance(expected, dict):
+        if not isinstance(value, dict):
+            return f"{path} is {value!r}, not an object"
+        for name, part in expected.items():
+            if name not in value:
+                return f"{path} has no {name}"
+            fault = difference(part, value[name], f"{path}.{name}")
+            if fault:
+                return fault
+        return None
+    if isinstance(expected, list):
+        if not isinstance(value, list) or len(value) != len(expected):
+            return f"{path} is {value!r}, expected {len(expected)} members"
+        for number, part in enumerate(expected):
+            fault = difference(part, value[number], f"{path}[{number}]")
+            if fault:
+                return fault
+        return None
+    return None if value == expected else f"{path} is {value!r}, not {expected!r}"
