@@ -46,9 +46,7 @@ def test_a_rolling_update_loses_no_request(cluster: Cluster) -> None:
         changed = {"env": {"COLOUR": "green"}, "upgradeStrategy": {"minimumHealthCapacity": 1}}
         cluster.ask("PUT", "/v2/apps//web", changed, "marathon0")
         wait_for(
-            lambda: (
-                not before & {task["id"] for task in cluster.app(name="marathon0")["tasks"]}
-            ),
+            lambda: not before & {task["id"] for task in cluster.app(name="marathon0")["tasks"]},
             "new instances",
         )
         cluster.wait_until_running(2, "marathon0")

@@ -16,9 +16,9 @@ _LINK = (
 
 _ADDRESS = (
     Flag("ip", "str", None, "Address", "address to listen on; default: all, and show the host's"),
-    Flag("port", "int", 5051, "Address", "port to listen on"),
+    Flag("port", "port", 5051, "Address", "port to listen on"),
     Flag("advertise_ip", "str", None, "Address", "address that others reach this agent by"),
-    Flag("advertise_port", "int", None, "Address", "port that others reach this agent by"),
+    Flag("advertise_port", "port", None, "Address", "port that others reach this agent by"),
     Flag("hostname", "str", None, "Address", "name that is shown; default: that of the host"),
 )
 

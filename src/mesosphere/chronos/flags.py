@@ -17,7 +17,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag("revive_offers_for_new_jobs", "bool", True, "Mesos", "offers are revived as jobs come"),
     Flag("reconciliation_interval", "float", 600.0, "Mesos", "seconds between reconciliations"),
     Flag("http_address", "str", "0.0.0.0", "HTTP", "address to listen on"),
-    Flag("http_port", "int", 4400, "HTTP", "port to listen on"),
+    Flag("http_port", "port", 4400, "HTTP", "port to listen on"),
     Flag("hostname", "str", None, "HTTP", "name that other Chronos hosts reach this one by"),
     Flag("webui_url", "str", None, "HTTP", "URL shown in the framework's description"),
     Flag("zk_hosts", "str", None, "State", "ZooKeeper as host:port,... or zk://...; none: files"),

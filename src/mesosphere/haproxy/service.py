@@ -52,7 +52,7 @@ def usable_connections(wanted: int) -> int:
 def address(text: str, flag: str) -> tuple[str, int]:
     """(host, port) of "host:port". Raises UsageError."""
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isdigit() or not 0 < int(port) < 65536:
         raise UsageError(f"--{flag}: '{text}' is not host:port")
     return host, int(port)
 

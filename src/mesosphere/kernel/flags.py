@@ -23,7 +23,7 @@ class HelpRequested(Exception):
 
 
 class Flag(NamedTuple):
-    """One setting. `kind`: str, int, float, bool, duration (seconds), list (comma), repeat."""
+    """One setting. `kind`: str int port float bool duration (seconds) list (comma) repeat."""
 
     name: str
     kind: str
@@ -152,6 +152,10 @@ def _value(flag: Flag, given: Any, read: Callable[[str], str]) -> Any:
 
 def _convert(kind: str, text: str) -> Any:
     if kind == "int":
+        return int(text)
+    if kind == "port":
+        if not text.isdigit() or not 0 < int(text) < 65536:
+            raise ValueError(f"'{text}' is no port: it must be a number from 1 to 65535")
         return int(text)
     if kind == "float":
         return float(text)

@@ -30,7 +30,7 @@ _STATE = (
 _HTTP = (
     Flag("hostname", "str", None, "HTTP", "name that others reach this host by"),
     Flag("http_address", "str", "0.0.0.0", "HTTP", "address to listen on"),
-    Flag("http_port", "int", 8080, "HTTP", "port to listen on"),
+    Flag("http_port", "port", 8080, "HTTP", "port to listen on"),
     Flag("webui_url", "str", None, "HTTP", "URL shown in the framework's description"),
     Flag(
         "access_control_allow_origin",

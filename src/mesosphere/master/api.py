@@ -41,6 +41,9 @@ LOCAL = (
     "/logging/toggle",
 )
 LOCAL_PREFIXES = ("/files",)
+WITH_BODY = ("TEARDOWN", "MARK_AGENT_GONE", "LIST_FILES", "READ_FILE")
+"""Operator calls that mean nothing without their object."""
+
 TASKS_LIMIT = 100
 TASKS_LIMIT_MOST = 100_000
 
@@ -109,6 +112,9 @@ def call_operator(master: MasterMachine, now: float, request: Request) -> Answer
         )
     if kind == "SUBSCRIBE":
         return commands.OperatorSubscribed(request.id)
+    if kind in WITH_BODY and getattr(call, kind.lower()) is None:
+        text = f"Failed to validate master::Call: Expecting '{kind.lower()}' to be present"
+        return text_response(400, text)
     if kind == "TEARDOWN" and call.teardown is not None:
         return commands.TeardownRequested(request.id, call.teardown.framework_id.value)
     if kind == "MARK_AGENT_GONE" and call.mark_agent_gone is not None:

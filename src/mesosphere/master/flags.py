@@ -11,9 +11,9 @@ NO_EFFECT = "taken for compatibility, without effect: the registry is in ZooKeep
 
 FLAGS: tuple[Flag, ...] = (
     Flag("ip", "str", "0.0.0.0", "Network", "address to listen on"),
-    Flag("port", "int", 5050, "Network", "port to listen on"),
+    Flag("port", "port", 5050, "Network", "port to listen on"),
     Flag("advertise_ip", "str", None, "Network", "address that others reach this master by"),
-    Flag("advertise_port", "int", None, "Network", "port that others reach this master by"),
+    Flag("advertise_port", "port", None, "Network", "port that others reach this master by"),
     Flag("hostname", "str", None, "Network", "name shown and used in redirects"),
     Flag("hostname_lookup", "bool", True, "Network", "look the name up if none is given"),
     Flag("zk", "str", None, "High availability", "zk://hosts/path of the election; none: alone"),
