@@ -1,7 +1,7 @@
 """Stories told in YAML: requests, what they must answer, and what happens between them.
 
-A file is a list of `story` (a sentence), optional `given` (the world's configuration) and `steps`.
-A step is either
+A file is a list of `story` (a sentence), optional `given` (the world's configuration), optional
+`roots` (the story is told once for each, as `{root}` in its requests) and `steps`. A step is either
 
     do: {pass_time: 60}                   a step of the test's world, by name, with its arguments
     request: POST /v1/scheduler/iso8601   query included
@@ -31,13 +31,28 @@ Ask = Callable[[str, str, dict[str, list[str]], dict[str, str], bytes], Response
 KEYS = {"request", "json", "body", "send", "status", "answer", "has", "matches", "headers"}
 
 
+def read(path: Path) -> list[dict[str, Any]]:
+    """The stories of a file, one for each of its roots."""
+    told = []
+    for story in yaml.safe_load(path.read_text()):
+        for root in story.get("roots", [""]):
+            steps = [
+                {**step, "request": step["request"].replace("{root}", root)}
+                if "request" in step
+                else step
+                for step in story["steps"]
+            ]
+            told.append({**story, "story": f"{story['story']} {root}".strip(), "steps": steps})
+    return told
+
+
 def stories(*paths: Path) -> list[Any]:
     """Every story of the files as a parameter of a test, named by its sentence."""
-    told = []
-    for path in paths:
-        for story in yaml.safe_load(path.read_text()):
-            told.append(pytest.param(story, id=f"{path.stem}: {story['story']}"))
-    return told
+    return [
+        pytest.param(story, id=f"{path.stem}: {story['story']}")
+        for path in paths
+        for story in read(path)
+    ]
 
 
 def tell(story: Mapping[str, Any], ask: Ask, steps: Mapping[str, Callable[..., Any]]) -> None:

@@ -13,7 +13,7 @@ import msgspec
 from mesosphere.chronos import views
 from mesosphere.chronos.core import commands
 from mesosphere.chronos.core.commands import Rejected
-from mesosphere.chronos.core.machine import ChronosMachine, error_response
+from mesosphere.chronos.core.machine import ChronosMachine, error_response, open_to_all
 from mesosphere.chronos.core.runs import job_name_of
 from mesosphere.chronos.core.schedule import format_utc
 from mesosphere.kernel.events import Event
@@ -34,6 +34,8 @@ Answer = Response | Event
 SEARCH_LIMIT = 10
 SEARCH_LIMIT_MOST = 100_000
 LOCAL = ("/ping", "/metrics")
+ROOT = "/v1/scheduler"
+LEGACY_ROOT = "/scheduler"
 
 
 def _parse(machine: ChronosMachine, now: float, request: Request) -> Job:
@@ -53,7 +55,7 @@ def submit_scheduled(machine: ChronosMachine, now: float, request: Request) -> A
     job = _parse(machine, now, request)
     if job.is_dependent:
         raise Rejected(400, "a job with parents belongs to /dependency")
-    return commands.JobSubmitted(request.id, job)
+    return commands.JobSubmitted(request.id, job, _is_legacy(request))
 
 
 def submit_dependent(machine: ChronosMachine, now: float, request: Request) -> Answer:
@@ -61,7 +63,11 @@ def submit_dependent(machine: ChronosMachine, now: float, request: Request) -> A
     job = _parse(machine, now, request)
     if not job.is_dependent:
         raise Rejected(400, "a job without parents belongs to /iso8601")
-    return commands.JobSubmitted(request.id, job)
+    return commands.JobSubmitted(request.id, job, _is_legacy(request))
+
+
+def _is_legacy(request: Request) -> bool:
+    return request.path.startswith(f"{LEGACY_ROOT}/")
 
 
 def list_jobs(machine: ChronosMachine, now: float, request: Request) -> Answer:
@@ -157,6 +163,11 @@ def kill_tasks(machine: ChronosMachine, now: float, request: Request, name: str)
     return commands.TasksKilled(request.id, name)
 
 
+def purge_queue(machine: ChronosMachine, now: float, request: Request) -> Answer:
+    """Drop every run that waits for an offer (version 2)."""
+    return commands.QueuePurged(request.id)
+
+
 def show_dot(machine: ChronosMachine, now: float, request: Request) -> Answer:
     """The graph for Graphviz."""
     return text_response(200, views.graph_dot(machine.book))
@@ -221,8 +232,9 @@ def _scheduler_routes(root: str, submit_methods: tuple[str, ...]) -> list[Route]
 
 
 ROUTES: tuple[Route, ...] = (
-    *_scheduler_routes("/v1/scheduler", ("POST",)),
-    *_scheduler_routes("/scheduler", ("POST", "PUT")),
+    *_scheduler_routes(ROOT, ("POST",)),
+    *_scheduler_routes(LEGACY_ROOT, ("POST", "PUT")),
+    Route("DELETE", f"{LEGACY_ROOT}/task/all", purge_queue, "forget the queued runs"),
     Route("GET", "/ping", ping, "liveness"),
     Route("GET", "/metrics", show_metrics, "counters and gauges"),
 )
@@ -234,10 +246,7 @@ def _guarded(handler: Callable[..., Answer]) -> Callable[..., Answer]:
             result = handler(machine, now, request, **parameters)
         except Rejected as rejected:
             result = error_response(rejected.status, rejected.message)
-        if isinstance(result, Response):
-            headers = {**result.headers, "Access-Control-Allow-Origin": "*"}
-            return Response(result.status, headers, result.body)
-        return result
+        return open_to_all(result) if isinstance(result, Response) else result
 
     return answer
 
@@ -255,6 +264,10 @@ def api(machine: ChronosMachine) -> Api:
         Router(routes),
         machine,
         intercept=_intercept,
-        not_found=lambda request: error_response(404, f"there is nothing at {request.path}"),
-        not_allowed=lambda request, allowed: Response(405, {"Allow": ", ".join(allowed)}),
+        not_found=lambda request: open_to_all(
+            error_response(404, f"there is nothing at {request.path}")
+        ),
+        not_allowed=lambda request, allowed: open_to_all(
+            Response(405, {"Allow": ", ".join(allowed)})
+        ),
     )

@@ -168,7 +168,7 @@ def parse_job(document: Any, defaults: Defaults, now_text: str) -> Job:
         parents = [_text(parent) for parent in _list(document, "parents")]
         values["parents"] = tuple(dict.fromkeys(parents))
         values["schedule"] = values["schedule_time_zone"] = ""
-    elif not values.get("schedule"):
+    elif "schedule" not in values:
         values["schedule"] = f"R1/{now_text}/PT24H"
     return Job(**values)
 

@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
-from tests.api.stories import stories, tell
-from tests.scenarios.chronos.harness import World
 
 from mesosphere.chronos.api import ROUTES
 from mesosphere.kernel.http import Match, Response, Router
+from tests.api.stories import read, stories, tell
+from tests.scenarios.chronos.harness import World
 
 HERE = Path(__file__).parent
 FILES = (HERE / "jobs.yaml", HERE / "reads.yaml")
@@ -46,7 +45,7 @@ def test_every_route_is_asked_with_a_good_and_where_it_can_fail_a_bad_end() -> N
     router = Router(ROUTES)
     asked: dict[tuple[str, str], list[int]] = {}
     for path in FILES:
-        for story in yaml.safe_load(path.read_text()):
+        for story in read(path):
             for step in story["steps"]:
                 if "request" not in step:
                     continue

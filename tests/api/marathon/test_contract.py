@@ -4,9 +4,9 @@ import re
 from typing import Any
 
 import pytest
-from tests.scenarios.marathon.harness import World, decoded
 
 from mesosphere.kernel.http import Response
+from tests.scenarios.marathon.harness import World, decoded
 
 VERSION = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")

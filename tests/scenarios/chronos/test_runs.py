@@ -227,3 +227,24 @@ def test_constraints_choose_the_agent() -> None:
     world.offer(attributes=[{"name": "rack", "type": "TEXT", "text": {"value": "r2"}}])
     assert len(world.launched()) == 1
     assert world.now > START
+
+
+def test_failures_are_notified_also_of_a_job_that_nobody_owns() -> None:
+    world = World(notification_url="http://hook/").lead()
+    world.submit("lonely", schedule="R1//PT1H", retries=0)
+    world.pass_time(1)
+    world.run("TASK_FAILED")
+    [told] = [call for call in world.calls if "subject" in call]
+    assert told["subject"] == "[Chronos] job 'lonely' failed!"
+    assert "to" not in told
+    assert all(isinstance(value, str) for value in told.values())
+
+
+def test_each_owner_is_notified() -> None:
+    world = World(notification_url="http://hook/", cluster_name="east").lead()
+    world.submit("shared", schedule="R0//PT1H", owner="a@x, b@x")
+    world.ask("DELETE", "/v1/scheduler/job/shared")
+    told = [call for call in world.calls if "subject" in call]
+    assert [one["to"] for one in told] == ["a@x", "b@x"]
+    assert told[0]["subject"] == "[east] [Chronos] Your job 'shared' was deleted!"
+    assert "message" not in told[0]

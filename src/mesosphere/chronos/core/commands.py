@@ -18,6 +18,9 @@ from mesosphere.kernel.http import Request
 from mesosphere.wire.chronos import Job, job_document
 
 NAME = re.compile(r"^[\w.-]+$", re.ASCII)
+LEGACY_NAME = re.compile(r"^[\w #.-]+$", re.ASCII)
+"""Version 2 took spaces and "#"."""
+
 NAME_LIMIT = 200
 """A name is part of task ids, which Mesos limits to 255 characters."""
 
@@ -34,10 +37,11 @@ class Rejected(Exception):
 
 
 class JobSubmitted(Event, frozen=True):
-    """POST of a job, as it was parsed."""
+    """POST of a job, as it was parsed. `is_legacy`: through version 2's URLs."""
 
     request: str
     job: Job
+    is_legacy: bool = False
 
 
 class RunRequested(Event, frozen=True):
@@ -69,6 +73,12 @@ class TasksKilled(Event, frozen=True):
     name: str
 
 
+class QueuePurged(Event, frozen=True):
+    """DELETE task/all."""
+
+    request: str
+
+
 class ProgressReported(Event, frozen=True):
     """POST job/{name}/task/{id}/progress."""
 
@@ -92,11 +102,11 @@ def known(book: Book, name: str) -> Job:
     return job
 
 
-def submit(book: Book, now: float, job: Job) -> None:
-    """Add or replace a job."""
+def submit(book: Book, now: float, job: Job, is_legacy: bool = False) -> None:
+    """Add or replace a job; `is_legacy` allows the names that version 2 took."""
     old = book.jobs.get(job.name)
     if old is None:
-        _check_new(book, job)
+        _check_new(book, job, LEGACY_NAME if is_legacy else NAME)
     if len(msgspec.json.encode(job_document(job))) > JOB_LIMIT_BYTES:
         raise Rejected(400, f"requirement failed: the job is larger than {JOB_LIMIT_BYTES} bytes")
     if job.is_dependent:
@@ -118,8 +128,8 @@ def submit(book: Book, now: float, job: Job) -> None:
     book.put_job(job, schedule)
 
 
-def _check_new(book: Book, job: Job) -> None:
-    if not NAME.match(job.name) or len(job.name) > NAME_LIMIT:
+def _check_new(book: Book, job: Job, pattern: re.Pattern[str]) -> None:
+    if not pattern.fullmatch(job.name) or len(job.name) > NAME_LIMIT:
         raise Rejected(
             400,
             f"requirement failed: the job's name '{job.name}' is invalid."
@@ -144,6 +154,16 @@ def run_now(book: Book, now: float, name: str, arguments: str | None) -> None:
     job = known(book, name)
     words = clean_arguments(arguments or "") or " ".join(job.arguments)
     book.enqueue(name, Run(due_ms=int(now * 1000), arguments=words))
+
+
+def purge(book: Book, now: float) -> None:
+    """Drop every run that waits for an offer; for a schedule it counts as the run that was due."""
+    for name in book.queue():
+        run, schedule = book.runs[name].queued, book.schedules.get(name)
+        book.unqueue(name)
+        if run is not None and run.counted and schedule is not None:
+            book.schedules[name] = schedule.after_launch(now)
+            book.change_job(name, schedule=book.schedules[name].render())
 
 
 def delete(book: Book, now: float, name: str) -> list[str]:

@@ -252,14 +252,14 @@ class ChronosMachine:
 
     def reply(self, request: str, response: Response) -> None:
         """Answer a command once what it changed is durable."""
-        self.book.ledger.after(lambda now: [Reply(request, response)])
+        self.book.ledger.after(lambda now: [Reply(request, open_to_all(response))])
 
     def _rejected(self, request: str, rejected: Rejected) -> list[Effect]:
-        return [Reply(request, error_response(rejected.status, rejected.message))]
+        return [Reply(request, open_to_all(error_response(rejected.status, rejected.message)))]
 
     def _job_submitted(self, now: float, event: commands.JobSubmitted) -> list[Effect]:
         try:
-            commands.submit(self.book, now, event.job)
+            commands.submit(self.book, now, event.job, event.is_legacy)
         except Rejected as rejected:
             return self._rejected(event.request, rejected)
         self.reply(event.request, NO_CONTENT)
@@ -298,6 +298,11 @@ class ChronosMachine:
         self.reply(event.request, NO_CONTENT)
         return self.kill(list(self.book.runs[event.name].tasks))
 
+    def _queue_purged(self, now: float, event: commands.QueuePurged) -> list[Effect]:
+        commands.purge(self.book, now)
+        self.reply(event.request, NO_CONTENT)
+        return [Log("info", "queue_purged", {})]
+
     def _progress_reported(self, now: float, event: commands.ProgressReported) -> list[Effect]:
         runs = self.book.change_runs(event.name)
         runs.elements[event.task_id] = runs.elements.get(event.task_id, 0) + event.elements
@@ -307,10 +312,9 @@ class ChronosMachine:
     def _proxy_needed(self, now: float, event: commands.ProxyNeeded) -> list[Effect]:
         if self.leader is None or self.leader == self.config.identity:
             text = "The leader is not known yet, or is getting ready; try again."
-            return [Reply(event.request.id, error_response(503, text))]
-        failure = error_response(
-            500, f"Leadership may have changed: {self.leader} did not answer; try again."
-        )
+            return [Reply(event.request.id, open_to_all(error_response(503, text)))]
+        text = f"Leadership may have changed: {self.leader} did not answer; try again."
+        failure = open_to_all(error_response(500, text))
         return [Proxy(event.request.id, f"http://{self.leader}", failure)]
 
     def _sampled(self, now: float, event: Sampled) -> list[Effect]:
@@ -327,13 +331,24 @@ class ChronosMachine:
 
 NO_CONTENT = Response(204)
 
-_REASONS = {400: "Bad Request", 404: "Not Found", 415: "Unsupported Media Type"}
+_REASONS = {
+    400: "Bad Request",
+    404: "Not Found",
+    415: "Unsupported Media Type",
+    503: "Service Unavailable",
+}
 
 
 def error_response(status: int, message: str) -> Response:
     """Chronos's error body."""
     reason = _REASONS.get(status, "Internal Server Error")
     return json_response(status, {"status": reason, "message": message})
+
+
+def open_to_all(response: Response) -> Response:
+    """The answer with the header that lets pages of any origin read it, as all of them have."""
+    headers = {**response.headers, "Access-Control-Allow-Origin": "*"}
+    return Response(response.status, headers, response.body)
 
 
 _HANDLERS: Mapping[type[Event], Callable[..., list[Effect]]] = {
@@ -354,6 +369,7 @@ _HANDLERS: Mapping[type[Event], Callable[..., list[Effect]]] = {
     commands.JobDeleted: ChronosMachine._job_deleted,
     commands.SuccessMarked: ChronosMachine._success_marked,
     commands.TasksKilled: ChronosMachine._tasks_killed,
+    commands.QueuePurged: ChronosMachine._queue_purged,
     commands.ProgressReported: ChronosMachine._progress_reported,
     commands.ProxyNeeded: ChronosMachine._proxy_needed,
 }

@@ -158,9 +158,9 @@ def _fail(
 
 
 def notify(machine: "ChronosMachine", job: Job, subject: str, message: str) -> list[Effect]:
-    """Tell the owner, if there is one and a notification URL is configured."""
+    """Tell each owner, or nobody in particular, if a notification URL is configured."""
     config = machine.config
-    if config.notification_url is None or not job.owner:
+    if config.notification_url is None:
         return []
     effects: list[Effect] = []
     prefix = f"[{config.cluster_name}] " if config.cluster_name else ""
@@ -168,8 +168,8 @@ def notify(machine: "ChronosMachine", job: Job, subject: str, message: str) -> l
         machine.count("notifications")
         payload = {
             "subject": prefix + subject,
-            "message": message,
-            "to": owner.strip(),
+            **({"message": message} if message else {}),
+            **({"to": owner.strip()} if owner.strip() else {}),
             "job": job.name,
             "command": job.command,
             "cpus": str(job.cpus),
