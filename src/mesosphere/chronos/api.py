@@ -79,7 +79,7 @@ def _number(request: Request, name: str, default: int) -> int:
     text = request.first(name)
     if text is None:
         return default
-    if not text.isdigit() or len(text) > 9:
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
         raise Rejected(400, f"'{name}' must be a whole number, not '{text}'")
     return min(int(text), SEARCH_LIMIT_MOST)
 

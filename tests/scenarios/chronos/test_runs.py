@@ -1,5 +1,7 @@
 """Stories of jobs: due, launched, finished, failed, retried."""
 
+from typing import Any
+
 from tests.scenarios.chronos.harness import START, World
 
 HOURLY = "R/2023-11-14T22:00:00Z/PT1H"  # START is 22:13:20 of that day
@@ -248,3 +250,27 @@ def test_each_owner_is_notified() -> None:
     assert [one["to"] for one in told] == ["a@x", "b@x"]
     assert told[0]["subject"] == "[east] [Chronos] Your job 'shared' was deleted!"
     assert "message" not in told[0]
+
+
+def test_odd_numbers_and_expressions_end_no_process() -> None:
+    world = World().lead()
+    odd: list[dict[str, Any]] = [
+        {"constraints": [["hostname", "LIKE", "(" * 3000]]},
+        {"constraints": [["hostname", "UNLIKE", "a{999999999999999999999}"]]},
+        {"maxCompletionTime": 10**14},
+        {"cpus": 1e300, "retries": 10**30, "errorCount": 1e30},
+        {"schedule": "R/9999-12-31T23:59:59Z/P1Y"},
+        {"scheduleTimeZone": "../../etc/passwd"},
+        {"arguments": ["\x00", "/"]},
+    ]
+    for number, fields in enumerate(odd):
+        answer = world.submit(f"job-{number}", **{"schedule": "R//PT1H", **fields})
+        assert answer.status == 204
+    world.pass_time(5)
+    world.offer()
+    world.pass_time(5)
+    for task in world.launched():
+        if "max_completion_time" in task:
+            assert task["max_completion_time"]["nanoseconds"] < 2**63
+    assert world.ask("GET", "/v1/scheduler/jobs/search", None, {"limit": ["\u00b2"]}).status == 400
+    assert len(World(store=world.store).lead().machine.book.jobs) == len(odd)

@@ -11,7 +11,7 @@ from mesosphere.marathon.core.normalization import canonical, completed, merged
 from mesosphere.marathon.core.validation import app_faults
 from mesosphere.wire.marathon import paths
 from mesosphere.wire.marathon.app import App, app_definition, app_json, decode_app, encode_app
-from mesosphere.wire.marathon.app_shapes import APP
+from mesosphere.wire.marathon.app_shapes import AMOUNT_LIMIT, APP
 from mesosphere.wire.marathon.shapes import Faults
 from mesosphere.wire.marathon.timestamps import format_timestamp, next_version, parse_timestamp
 
@@ -41,6 +41,9 @@ def shape_faults(**fields: Any) -> Faults:
         ({"cmd": ""}, "/cmd", "error.minLength"),
         ({"cpus": "1"}, "/cpus", "error.expected.jsnumber"),
         ({"cpus": 0}, "/cpus", "error.min"),
+        ({"cpus": 1e306}, "/cpus", "error.max"),
+        ({"mem": 2 * AMOUNT_LIMIT}, "/mem", "error.max"),
+        ({"disk": 1e308}, "/disk", "error.max"),
         ({"instances": -1}, "/instances", "error.min"),
         ({"instances": 1.5}, "/instances", "error.expected.int"),
         ({"env": []}, "/env", "error.expected.jsobject"),

@@ -168,7 +168,21 @@ def test_constraints(constraint: Any, host: str, rack: str | None, allowed: bool
 
 @pytest.mark.parametrize(
     "constraint",
-    [("a", "NEAR"), ("a", "UNIQUE", "x"), ("a", "LIKE"), ("a", "LIKE", "("), ("a", "MAX_PER", "x")],
+    [
+        ("a", "NEAR"),
+        ("a", "UNIQUE", "x"),
+        ("a", "LIKE"),
+        ("a", "LIKE", "("),
+        ("a", "LIKE", "a{99999999999999999999}"),
+        ("a", "LIKE", "(" * 3000 + ")" * 3000),
+        ("a", "UNLIKE", "x" * (constraints.PATTERN_LIMIT + 1)),
+        ("a", "MAX_PER", "x"),
+        ("a", "MAX_PER", "\N{SUPERSCRIPT TWO}"),
+        ("a", "GROUP_BY", "9" * 5000),
+        ("a", "IS", "x\n"),
+    ],
 )
-def test_bad_constraints_are_told(constraint: Any) -> None:
+def test_bad_constraints_are_told_and_match_nowhere(constraint: Any) -> None:
     assert constraints.problem(constraint)
+    if constraint[1] in ("LIKE", "UNLIKE", "MAX_PER"):
+        assert not constraints.allows(constraint, Place("h", attributes={"a": "v"}), ())

@@ -109,6 +109,8 @@ def submit(book: Book, now: float, job: Job, is_legacy: bool = False) -> None:
         _check_new(book, job, LEGACY_NAME if is_legacy else NAME)
     if len(msgspec.json.encode(job_document(job))) > JOB_LIMIT_BYTES:
         raise Rejected(400, f"requirement failed: the job is larger than {JOB_LIMIT_BYTES} bytes")
+    if min(job.cpus, job.mem, job.disk) < 0:
+        raise Rejected(400, "requirement failed: cpus, mem and disk must not be negative")
     if job.is_dependent:
         _check_parents(book, job)
     try:

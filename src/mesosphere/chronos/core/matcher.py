@@ -16,6 +16,9 @@ from mesosphere.chronos.core.runs import Run
 from mesosphere.wire import mesos
 from mesosphere.wire.chronos import Job
 
+COMPLETION_LIMIT_S = 9_000_000_000
+"""Longest maxCompletionTime; Mesos counts its nanoseconds in 63 bits."""
+
 
 class Pool:
     """What is left of one offer while a round hands it out."""
@@ -71,7 +74,7 @@ def is_satisfied(offer: mesos.Offer, attribute: str, operator: str, value: str) 
         return value in texts
     try:
         pattern = re.compile(value)
-    except re.error:
+    except (re.error, OverflowError, RecursionError):
         return False
     matched = any(pattern.fullmatch(text) for text in texts)
     return matched if operator == "LIKE" else bool(texts) and not matched
@@ -110,7 +113,9 @@ def build_task(
         )
         data = (job.task_info_data or f"{job.executor_flags}|{job.command}").encode()
     limit = (
-        mesos.DurationInfo(nanoseconds=job.max_completion_time * 1_000_000_000)
+        mesos.DurationInfo(
+            nanoseconds=min(job.max_completion_time, COMPLETION_LIMIT_S) * 1_000_000_000
+        )
         if job.max_completion_time > 0
         else None
     )

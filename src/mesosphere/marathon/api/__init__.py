@@ -54,6 +54,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v2/queue", system.get_queue, "what waits for offers, and why"),
     Route("DELETE", "/v2/queue/{app_id...}/delay", system.reset_delay, "launch again at once"),
     Route("GET", "/v2/info", system.get_info, "version, leader, configuration"),
+    Route("GET", "/v2/plugins", system.list_plugins, "plugins: there are none"),
     Route("GET", "/v2/leader", system.get_leader, "who leads"),
     Route("DELETE", "/v2/leader", system.abdicate, "give leadership up"),
     Route("GET", "/v2/events", system.open_events, "the event stream"),

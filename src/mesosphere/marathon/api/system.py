@@ -50,6 +50,12 @@ def get_info(machine: MarathonMachine, request: Request) -> Answer:
 
 
 @route
+def list_plugins(machine: MarathonMachine, request: Request) -> Answer:
+    """GET /v2/plugins."""
+    return json_response(200, {"plugins": []})
+
+
+@route
 def get_leader(machine: MarathonMachine, request: Request) -> Answer:
     """GET /v2/leader."""
     return json_response(200, {"leader": machine.leadership.leader})

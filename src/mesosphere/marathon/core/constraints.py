@@ -15,7 +15,11 @@ import msgspec
 
 OPERATORS = ("UNIQUE", "CLUSTER", "GROUP_BY", "LIKE", "UNLIKE", "MAX_PER", "IS")
 
-_IS_VALUE = re.compile(r"^[a-zA-Z0-9_/.-]*$")
+PATTERN_LIMIT = 1_000
+"""Characters of a regular expression; one that nests deeper could not be compiled anywhere."""
+
+_IS_VALUE = re.compile(r"[a-zA-Z0-9_/.-]*")
+_COUNT = re.compile(r"[0-9]{1,9}")
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -44,10 +48,10 @@ def allows(constraint: Sequence[str], place: Place, taken: Sequence[Place]) -> b
     value = place.value(field)
     if value is None:
         return operator == "UNLIKE"
-    if operator == "LIKE":
-        return re.fullmatch(argument or "", value) is not None
-    if operator == "UNLIKE":
-        return re.fullmatch(argument or "", value) is None
+    if operator in ("LIKE", "UNLIKE"):
+        pattern, _ = _compile(argument or "")
+        # Apps of an earlier release may hold what is refused today: they match nowhere.
+        return pattern is not None and (pattern.fullmatch(value) is None) == (operator == "UNLIKE")
     if operator == "IS":
         return _same(value, argument or "")
     counts = Counter(other.value(field) for other in taken)
@@ -57,8 +61,22 @@ def allows(constraint: Sequence[str], place: Place, taken: Sequence[Place]) -> b
         wanted = argument if argument is not None else next(iter(counts), value)
         return value == wanted
     if operator == "MAX_PER":
-        return counts[value] < int(argument or 0)
-    return _fits_group(value, counts, int(argument or 0))
+        return counts[value] < _count(argument)
+    return _fits_group(value, counts, _count(argument))
+
+
+def _count(argument: str | None) -> int:
+    return int(argument) if argument is not None and _COUNT.fullmatch(argument) else 0
+
+
+def _compile(text: str) -> tuple[re.Pattern[str] | None, str]:
+    """The regular expression, or None and what is wrong with it."""
+    if len(text) > PATTERN_LIMIT:
+        return None, f"it has more than {PATTERN_LIMIT} characters"
+    try:
+        return re.compile(text), ""
+    except (re.error, OverflowError, RecursionError) as error:
+        return None, str(error)
 
 
 def _fits_group(value: str, counts: Mapping[str | None, int], groups: int) -> bool:
@@ -87,19 +105,16 @@ def problem(constraint: Sequence[str]) -> str | None:
     if operator in ("LIKE", "UNLIKE"):
         if argument is None:
             return "A regular expression value must be provided"
-        try:
-            re.compile(argument)
-        except re.error as error:
-            return f"'{argument}' is not a valid regular expression: {error}"
-        return None
+        pattern, fault = _compile(argument)
+        return None if pattern else f"'{argument}' is not a valid regular expression: {fault}"
     if operator == "GROUP_BY":
-        if argument is not None and not argument.isdigit():
+        if argument is not None and _COUNT.fullmatch(argument) is None:
             return "Value was specified but is not a number"
         return None
     if operator == "MAX_PER":
-        if argument is None or not argument.isdigit():
+        if argument is None or _COUNT.fullmatch(argument) is None:
             return "Value was not specified or is not a number"
         return None
-    if operator == "IS" and (argument is None or _IS_VALUE.match(argument) is None):
+    if operator == "IS" and (argument is None or _IS_VALUE.fullmatch(argument) is None):
         return "IS needs a text or a number of letters, digits and _/.-"
     return None

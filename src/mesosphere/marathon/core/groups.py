@@ -18,6 +18,7 @@ from mesosphere.marathon.core.config import MarathonConfig
 from mesosphere.marathon.core.normalization import canonical, completed
 from mesosphere.wire.marathon import paths
 from mesosphere.wire.marathon.app import App, VersionInfo
+from mesosphere.wire.marathon.app_shapes import INSTANCES_LIMIT
 from mesosphere.wire.marathon.shapes import Faults
 
 SAME_ID = "Groups and Applications may not have the same identifier."
@@ -100,11 +101,13 @@ def versioned(new: App, old: App | None, version: str, *, restart: bool = False)
 
 
 def scaled(root: Root, group: str, factor: float) -> Root:
-    """Every app of a group times a factor, rounded up."""
+    """Every app of a group times a factor, rounded up, at most as many as an app may have."""
     return with_apps(
         root,
         [
-            msgspec.structs.replace(app, instances=math.ceil(app.instances * factor))
+            msgspec.structs.replace(
+                app, instances=min(math.ceil(app.instances * factor), INSTANCES_LIMIT)
+            )
             for app in root.apps_of(group)
         ],
     )
@@ -191,7 +194,11 @@ def root_faults(root: Root, changed: Iterable[str]) -> Faults:
         clash = app_id in root.groups or any(name in root.apps for name in paths.ancestors(app_id))
         if clash:
             faults.append((app_id, SAME_ID))
-    if _has_cycle(root):
+    # Who depends on its own group waits for the others in it, not for itself.
+    on_itself = any(
+        app_id in root.apps and app_id in root.apps[app_id].dependencies for app_id in changed
+    )
+    if on_itself or _has_cycle(root):
         faults.append(("/", CYCLE))
     return faults
 

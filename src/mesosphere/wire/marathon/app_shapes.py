@@ -21,9 +21,13 @@ from mesosphere.wire.marathon.shapes import (
 _TEXT = Text()
 _TEXTS = ListOf(_TEXT)
 _LABELS = MapOf(_TEXT)
-_COUNT = Number(0, 2**31 - 1, whole=True)
+INSTANCES_LIMIT = 2**31 - 1
+_COUNT = Number(0, INSTANCES_LIMIT, whole=True)
 _PORT = Number(0, 65535, whole=True)
-_AMOUNT = Number(0)
+AMOUNT_LIMIT = 1e12
+"""Of cpus, mem and disk: far beyond any host, and exact in thousandths."""
+
+_AMOUNT = Number(0, AMOUNT_LIMIT)
 _NAME = Text(pattern=r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 _ID = Text(pattern=ID_PATTERN)
 
@@ -184,12 +188,18 @@ APP_FIELDS: dict[str, Shape] = {
     "user": _TEXT,
     "env": MapOf(TextOr(_TEXT, Record({"secret": Text(least=1)}, ("secret",)))),
     "instances": _COUNT,
-    "cpus": Number(0.001),
+    "cpus": Number(0.001, AMOUNT_LIMIT),
     "mem": _AMOUNT,
     "disk": _AMOUNT,
     "gpus": _COUNT,
     "executor": Text(pattern=r"^(//cmd)|(/?[^/]+(/[^/]+)*)|$"),
-    "executorResources": Record({"cpus": Number(0.1), "mem": Number(32), "disk": Number(10)}),
+    "executorResources": Record(
+        {
+            "cpus": Number(0.1, AMOUNT_LIMIT),
+            "mem": Number(32, AMOUNT_LIMIT),
+            "disk": Number(10, AMOUNT_LIMIT),
+        }
+    ),
     "resourceLimits": Record({"cpus": _LIMIT, "mem": _LIMIT}),
     "constraints": ListOf(ListOf(_TEXT, least=2, most=3)),
     "acceptedResourceRoles": ListOf(_TEXT),
@@ -240,7 +250,7 @@ GROUP_UPDATE = Record(
         "apps": ListOf(APP),
         "groups": ListOf(_GROUPS),
         "dependencies": ListOf(_ID),
-        "scaleBy": Number(0),
+        "scaleBy": Number(0, 1_000_000),
         "version": _TEXT,
         "enforceRole": Switch(),
     }
