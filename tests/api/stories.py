@@ -5,7 +5,8 @@ A file is a list of `story` (a sentence), optional `given` (the world's configur
 
     do: {pass_time: 60}                   a step of the test's world, by name, with its arguments
     request: POST /v1/scheduler/iso8601   query included
-    json: {...} | body: "text"            what is sent, as application/json unless `headers` say
+    json: {...} | body: "text" | raw: hex what is sent, as application/json unless
+    send: {content-type: text/plain}      says otherwise
     status: 204                           and then any of
     answer: [...] | "text"                the whole answer
     has: {...}                            a part of it: objects may have more fields than told
@@ -28,7 +29,7 @@ from mesosphere.kernel.http import Response
 Ask = Callable[[str, str, dict[str, list[str]], dict[str, str], bytes], Response]
 """(method, path, query, headers, body) -> answer."""
 
-KEYS = {"request", "json", "body", "send", "status", "answer", "has", "matches", "headers"}
+KEYS = {"request", "json", "body", "raw", "send", "status", "answer", "has", "matches", "headers"}
 
 
 def read(path: Path) -> list[dict[str, Any]]:
@@ -72,11 +73,12 @@ def tell(story: Mapping[str, Any], ask: Ask, steps: Mapping[str, Callable[..., A
 def _ask(step: Mapping[str, Any], ask: Ask) -> Response:
     method, _, target = step["request"].partition(" ")
     path, _, query = target.partition("?")
-    headers = {"content-type": "application/json"} if {"json", "body"} & step.keys() else {}
+    headers = {"content-type": "application/json"} if {"json", "body", "raw"} & step.keys() else {}
     headers = step.get("send", headers)
-    body = json.dumps(step["json"]) if "json" in step else step.get("body", "")
+    text = json.dumps(step["json"]) if "json" in step else step.get("body", "")
+    body = bytes.fromhex(str(step["raw"])) if "raw" in step else text.encode()
     values = parse_qs(query, keep_blank_values=True)
-    return ask(method, unquote(path), values, headers, body.encode())
+    return ask(method, unquote(path), values, headers, body)
 
 
 def check(step: Mapping[str, Any], response: Response, place: str) -> None:

@@ -42,7 +42,7 @@ def _parse(machine: ChronosMachine, now: float, request: Request) -> Job:
     try:
         document = msgspec.json.decode(request.body)
         return parse_job(document, machine.config.defaults, format_utc(now))
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Rejected(400, f"the body is not JSON: {error}") from error
     except WireError as error:
         raise Rejected(400, str(error)) from error
@@ -149,7 +149,7 @@ def report_progress(
         raise Rejected(400, f"requirement failed: '{task}' is not a task id of '{name}'")
     try:
         document: Any = msgspec.json.decode(request.body)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Rejected(400, f"the body is not JSON: {error}") from error
     elements = document.get("numAdditionalElementsProcessed") if isinstance(document, dict) else 0
     if not isinstance(elements, int) or isinstance(elements, bool) or elements <= 0:

@@ -11,10 +11,12 @@ def master_url(payload: bytes | None) -> str | None:
         return None
     try:
         address = msgspec.json.decode(payload, type=_Leader).address
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         return None
     host = address.ip or address.hostname
-    return f"http://{host}:{address.port}" if host else None
+    if not host:
+        return None
+    return f"http://[{host}]:{address.port}" if ":" in host else f"http://{host}:{address.port}"
 
 
 class _Address(msgspec.Struct):
@@ -30,6 +32,12 @@ class _Leader(msgspec.Struct):
 
 
 def redirect_url(location: str) -> str | None:
-    """ "http://host:port" of a Location header; Mesos writes it as "//host:port/path"."""
-    parts = urlsplit(location if "//" in location else f"//{location}")
+    """ "http://host:port" of a Location header; Mesos writes it as "//host:port/path".
+
+    None for a location without a host, or one that makes no sense.
+    """
+    try:
+        parts = urlsplit(location if "//" in location else f"//{location}")
+    except ValueError:
+        return None
     return f"{parts.scheme or 'http'}://{parts.netloc}" if parts.netloc else None

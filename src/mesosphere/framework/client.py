@@ -232,7 +232,9 @@ class FrameworkClient:
             self._leader_url = None
             self._reason = "no master leads"
             return self._step(Input.NO_LEADER)
-        if url == self._leader_url and self.link is Link.SUBSCRIBED:
+        if self.link is Link.SUBSCRIBED and url in (self._leader_url, self.master_url):
+            # What detection says now, a redirect may have told before.
+            self._leader_url = url
             return [], []
         self._leader_url = self.master_url = url
         self._redirects = 0

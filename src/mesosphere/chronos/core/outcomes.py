@@ -55,7 +55,9 @@ def take_update(machine: "ChronosMachine", now: float, status: TaskStatus) -> li
         _note_running(machine, name, identifier, task, status)
     elif outcome is Outcome.LAUNCH_AGAIN:
         _end(machine, name, identifier)
-        machine.book.enqueue(name, task.run)
+        # With an id of its own, for the lost one may yet turn up; its repeat was counted already.
+        again = msgspec.structs.replace(task.run, due_ms=task.run.due_ms + 1, counted=False)
+        machine.book.enqueue(name, again)
     else:
         effects += _conclude(machine, now, name, identifier, outcome, status)
     machine.book.ledger.after(lambda later: machine.client.acknowledge(status))

@@ -159,7 +159,7 @@ class Book:
             if path.startswith("/runs/") and name in self.jobs:
                 try:
                     self._load_runs(name, _RUNS_DECODER.decode(entries[path][0]))
-                except msgspec.DecodeError as error:
+                except (msgspec.DecodeError, UnicodeDecodeError) as error:
                     faults.append(f"{path}: {error}")
         self.ledger.forget()
         return faults

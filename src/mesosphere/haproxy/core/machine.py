@@ -418,13 +418,13 @@ def _parse_event(record: bytes) -> list[dict[str, Any]]:
     """The events of one record; one record may hold several, a line each."""
     try:
         data = msgspec.json.decode(record).get("data", "")
-    except (msgspec.DecodeError, AttributeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, AttributeError):
         return []
     events = []
     for line in str(data).splitlines():
         try:
             found = msgspec.json.decode(line)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             continue
         if isinstance(found, dict):
             events.append(found)
@@ -435,7 +435,7 @@ def _parse_apps(body: bytes) -> list[dict[str, Any]] | None:
     """The apps of an answer; None when it holds no list of apps with ids."""
     try:
         found = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     apps = found.get("apps") if isinstance(found, dict) else None
     if not isinstance(apps, list):
