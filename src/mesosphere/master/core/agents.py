@@ -236,11 +236,17 @@ def _take_task(
     )
     if not task.statuses and earlier is not None:
         task.statuses = earlier.task.statuses
+    # What the framework is told must not run ahead of the updates that it has yet to acknowledge.
+    told = report.unacknowledged
+    task.status_update_state = task.state if told is None else told.state
+    task.status_update_uuid = None if told is None else told.uuid
     tasks.add(master, framework, agent, record)
-    if was_unreachable:
+    if was_unreachable and not framework.has("PARTITION_AWARE"):
+        record.kill_wanted = True  # it was told that the task is lost
+    elif was_unreachable:
         status = tasks.own_status(
             task.task_id,
-            task.state,
+            task.status_update_state,
             "REASON_AGENT_REREGISTERED",
             "Agent reregistered",
             now,

@@ -1,0 +1,1 @@
+"""A whole cluster in one thread: production machines, a simulated world, one seed."""
