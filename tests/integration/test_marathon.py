@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from tests.integration.marathon_stack import JARS, Stack, wait_for
+from tests.integration.marathon_stack import JARS, Stack, free_port, wait_for
 
 from mesosphere.kernel.exit_codes import ExitCode
 
@@ -158,7 +158,7 @@ def test_a_second_marathon_on_the_same_state_or_port_ends_with_the_reason(stack:
     stack.start_marathon()
     ready(stack)
     state = f"--state_dir={stack.directory / 'marathon'}"
-    ended = run("--master=127.0.0.1:1", "--http_port=0", state)
+    ended = run("--master=127.0.0.1:1", f"--http_port={free_port()}", state)
     assert ended.returncode == ExitCode.WORK_DIR_FAILED
     port = f"--http_port={stack.ports['marathon']}"
     other = f"--state_dir={stack.directory / 'other'}"

@@ -192,6 +192,7 @@ def test_a_command_gives_way_to_arguments() -> None:
         ({"gpus": 1}, "/gpus", "gpu_resources"),
         ({"readinessChecks": [{"portName": "x"}]}, "portName", "No port definition reference"),
         ({"acceptedResourceRoles": ["z"]}, "/acceptedResourceRoles", "can only contain"),
+        ({"id": "/dev/x", "role": "dev"}, "/role", "got dev, expected one of: [*]"),
         (
             {"unreachableStrategy": {"inactiveAfterSeconds": 9, "expungeAfterSeconds": 1}},
             "/unreachableStrategy",

@@ -28,7 +28,7 @@ from mesosphere.marathon.core.storage import (
     CHANGE_LIMIT_APPS,
     CHANGE_LIMIT_BYTES,
 )
-from mesosphere.marathon.core.validation import app_faults, role_faults
+from mesosphere.marathon.core.validation import app_faults
 from mesosphere.wire.marathon import paths
 from mesosphere.wire.marathon.app import App, encode_app
 from mesosphere.wire.marathon.shapes import Faults
@@ -107,8 +107,8 @@ class Changes:
     ) -> Faults:
         config = self._state.config
         found: Faults = []
-        for app, previous in changed:
-            ours = [*app_faults(app, config), *role_faults(app, previous, config)]
+        for app, _ in changed:
+            ours = app_faults(app, config)
             # In a change of a group the app's id leads to the fault.
             where = "" if len(changed) == 1 and group == paths.ROOT else app.id
             found += [

@@ -38,7 +38,7 @@ def app_faults(app: App, config: MarathonConfig) -> Faults:
     _check_volumes(app, config, faults)
     _check_health(app, faults)
     _check_readiness(app, faults)
-    _check_placement(app, faults)
+    _check_placement(app, config, faults)
     _check_strategies(app, faults)
     _check_secrets(app, config, faults)
     return faults
@@ -232,13 +232,16 @@ def _check_readiness(app: App, faults: Faults) -> None:
             faults.append((f"{where}/timeoutSeconds", "must be less than intervalSeconds"))
 
 
-def _check_placement(app: App, faults: Faults) -> None:
+def _check_placement(app: App, config: MarathonConfig, faults: Faults) -> None:
     if len(app.constraints) != len(dict.fromkeys(app.constraints)):
         faults.append(("/constraints", "must be unique"))
     for index, constraint in enumerate(app.constraints):
         problem = constraints.problem(constraint)
         if problem is not None:
             faults.append((f"/constraints({index})", problem))
+    if app.role != config.mesos_role:
+        # Offers come for one role only, and an app that could never start helps nobody.
+        faults.append(("/role", f"got {app.role}, expected one of: [{config.mesos_role}]"))
     allowed = ("*", app.role)
     wrong = [role for role in app.accepted_resource_roles if role not in allowed]
     if wrong:
@@ -290,16 +293,3 @@ def _check_secrets(app: App, config: MarathonConfig, faults: Faults) -> None:
         faults.append(
             ("/secrets", "Feature secrets is not enabled. Enable with --enable_features secrets)")
         )
-
-
-def role_faults(app: App, previous: App | None, config: MarathonConfig) -> Faults:
-    """Whether the app's role is one that it may have."""
-    allowed = [config.mesos_role]
-    top = paths.segments(app.id)
-    if len(top) > 1:
-        allowed.append(top[0])
-    if previous is not None:
-        allowed.append(previous.role)
-    if app.role in allowed:
-        return []
-    return [("/role", f"got {app.role}, expected one of: [{', '.join(dict.fromkeys(allowed))}]")]
