@@ -1,5 +1,6 @@
 """What a process asks of others: calls, streams, probes, and requests that it passes on."""
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -146,6 +147,7 @@ class Calls:
         self.node = node
         self.streams: dict[str, _Stream] = {}
         self.pending_requests: dict[str, Request] = {}
+        self.on_call: Callable[[fx.Call], None] = lambda effect: None
         self._directory = directory
         self._count = 0
 
@@ -161,6 +163,7 @@ class Calls:
     def call(self, effect: fx.Call) -> None:
         """Perform a Call."""
         caller = _Call(self, effect)
+        self.on_call(effect)
         self.node.world.mix(effect.body)
         self.node.world.at(effect.timeout_s, lambda: caller.broken("timed out", False))
         self._reach(effect.method, effect.url, effect.headers, effect.body, caller)

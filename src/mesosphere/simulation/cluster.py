@@ -35,7 +35,13 @@ class Cluster:
     """Masters, agents, Marathons and Chronoses by name."""
 
     def __init__(
-        self, world: World, *, masters: int = 3, agents: int = 4, marathons: int = 2, chronos: int = 1
+        self,
+        world: World,
+        *,
+        masters: int = 3,
+        agents: int = 4,
+        marathons: int = 2,
+        chronos: int = 1,
     ) -> None:
         self.world = world
         self.network = Network(world)

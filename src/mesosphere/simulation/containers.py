@@ -24,7 +24,9 @@ RECOVERY_S = 0.05
 class Container:
     """One container: `status` None while it runs."""
 
-    def __init__(self, name: str, task: str, command: str, ports: tuple[int, ...], pid: int) -> None:
+    def __init__(
+        self, name: str, task: str, command: str, ports: tuple[int, ...], pid: int
+    ) -> None:
         self.name = name
         self.task = task
         self.command = command

@@ -91,7 +91,7 @@ class Story:
             self._reboot,
         )  # fmt: skip
         faults[self.world.random.randrange(len(faults))]()
-        self.world.at(self.world.between(0.2, 9.0), self._trouble)
+        self.world.at(self.world.between(0.2, 6.0), self._trouble)
 
     def _any(self) -> Node:
         leaders = self.cluster.leaders()

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-
 from mesosphere.kernel import effects as fx
 from mesosphere.kernel import events as on
 from mesosphere.simulation.cluster import Cluster
@@ -27,6 +26,7 @@ class Taps:
         self.on_step: list[Callable[[Node], None]] = []
         for node in cluster.nodes.values():
             node.observers.append(self._step)
+            node.calls.on_call = lambda effect, node=node: self._called(node, effect)  # type: ignore[misc]
         for node in cluster.of("agent"):
             containers = cluster.hosts[node.host]
             containers.on_launch = lambda found, node=node: self._each(self.on_launch, node, found)  # type: ignore[misc]
@@ -48,25 +48,12 @@ class Taps:
                 self._each(self.on_scheduler_event, node, found)
             elif kind == "agent":
                 self._each(self.on_agent_event, node, codec.decode(event.record, link.Event))
-        for effect in _flat(effects):
-            if type(effect) is fx.Call:
-                if effect.url.endswith("/api/v1/scheduler"):
-                    call = codec.decode(effect.body, scheduler.Call)
-                    self._each(self.on_scheduler_call, node, call)
-                elif effect.url.endswith(link.PATH):
-                    self._each(
-                        self.on_agent_call, node, codec.decode(effect.body, link.Call)
-                    )
         for watcher in self.on_step:
             watcher(node)
 
-
-def _flat(effects: list[fx.Effect] | tuple[fx.Effect, ...]) -> list[fx.Effect]:
-    found: list[fx.Effect] = []
-    for effect in effects:
-        found.append(effect)
-        if isinstance(effect, fx.Commit | fx.Checkpoint):
-            found += _flat(effect.then)
-    return found
-
-
+    def _called(self, node: Node, effect: fx.Call) -> None:
+        if effect.url.endswith("/api/v1/scheduler"):
+            call = codec.decode(effect.body, scheduler.Call)
+            self._each(self.on_scheduler_call, node, call)
+        elif effect.url.endswith(link.PATH):
+            self._each(self.on_agent_call, node, codec.decode(effect.body, link.Call))

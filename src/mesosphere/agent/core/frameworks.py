@@ -16,7 +16,7 @@ from mesosphere.agent.core.gc import Garbage
 from mesosphere.agent.core.life_cycle import Phase
 from mesosphere.agent.core.registration import Registration
 from mesosphere.agent.core.state import FrameworkRecord, State, TaskRecord, seconds
-from mesosphere.agent.core.status_updates import Acknowledgement
+from mesosphere.agent.core.status_updates import RETRY_LEAST_S, Acknowledgement
 from mesosphere.agent.core.tasks import Tasks
 from mesosphere.kernel.effects import Checkpoint, Effect, Halt, Log, RemoveCheckpoint, SetTimer
 from mesosphere.kernel.events import CheckpointFailed
@@ -135,10 +135,13 @@ class Frameworks:
         resend = tuple(self._send_outstanding())
         return [*effects, Checkpoint(checkpoint.LATEST, agent_id.encode(), then=resend)]
 
-    def _send_outstanding(self) -> list[Effect]:
+    def _send_outstanding(self, framework_id: str | None = None) -> list[Effect]:
+        """Repeat at once, with the shortest interval again: somebody new listens."""
         effects: list[Effect] = []
         for stream in self._state.streams.outstanding():
-            effects += self._tasks.send_front(stream)
+            if framework_id is None or stream.framework_id == framework_id:
+                stream.retry_s = RETRY_LEAST_S
+                effects += self._tasks.send_front(stream)
         return effects
 
     # --- tasks ---------------------------------------------------------------------------
@@ -269,7 +272,13 @@ class Frameworks:
         info = event.framework_info
         if info.id is None or info.id.value not in self._state.frameworks:
             return []
-        return self._framework(info)[1]
+        _, effects = self._framework(info)
+        # It has subscribed again: what it has not acknowledged need not wait for its retry.
+        resend = tuple(self._send_outstanding(info.id.value))
+        if resend:
+            data = (self._state.agent_id or "").encode()
+            effects = [*effects, Checkpoint(checkpoint.LATEST, data, then=resend)]
+        return effects
 
     def _shutdown_framework(self, now: float, event: link.ShutdownFramework) -> list[Effect]:
         framework = self._state.frameworks.get(event.framework_id.value)

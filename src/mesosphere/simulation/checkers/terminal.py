@@ -1,4 +1,7 @@
-"""Terminal stays terminal: no framework hears of a life after a task's end."""
+"""Terminal stays terminal: no framework hears of a life after a task's end.
+
+What a deposed process still reads from an old stream does not count: it can't act on it.
+"""
 
 from mesosphere.simulation.node import Node
 from mesosphere.simulation.taps import Taps
@@ -13,12 +16,13 @@ class Terminal:
     """Remembers ends; one end may be told again, a life may not."""
 
     def __init__(self, taps: Taps) -> None:
+        self._cluster = taps.cluster
         self._ends: dict[str, str] = {}
         taps.on_scheduler_event.append(self.told)
 
     def told(self, node: Node, event: scheduler.Event) -> None:
         """An update of a task."""
-        if event.update is None:
+        if event.update is None or node not in self._cluster.leaders():
             return
         status = event.update.status
         task_id, state = status.task_id.value, status.state

@@ -29,6 +29,8 @@ class Updates:
         sent = self._sent.setdefault((node.name, status.task_id.value), [])
         if sent and sent[-1] == uuid:
             return
+        if status.reason == "REASON_RECONCILIATION":
+            return  # about a task that the agent does not have; it is not on its disk
         story = f"{node.name}, task {status.task_id.value}, {status.state}"
         if uuid in sent:
             raise Violation(f"an older update is sent again after a newer one: {story}")

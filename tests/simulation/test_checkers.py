@@ -1,0 +1,153 @@
+"""Each checker fires when its promise is broken: planted violations."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from mesosphere.kernel.effects import Commit
+from mesosphere.kernel.resources import Resources
+from mesosphere.kernel.store import Put
+from mesosphere.simulation.checkers.launches import Launches
+from mesosphere.simulation.checkers.oversubscription import Oversubscription
+from mesosphere.simulation.checkers.parents import Parents
+from mesosphere.simulation.checkers.terminal import Terminal
+from mesosphere.simulation.checkers.updates import Updates
+from mesosphere.simulation.checkers.writers import Writers
+from mesosphere.simulation.cluster import Cluster
+from mesosphere.simulation.containers import Container
+from mesosphere.simulation.taps import Taps
+from mesosphere.simulation.world import Violation, World
+from mesosphere.wire.mesos import link, scheduler
+from mesosphere.wire.mesos.frameworks import FrameworkInfo
+from mesosphere.wire.mesos.ids import AgentID, FrameworkID, OfferID, TaskID
+from mesosphere.wire.mesos.operations import Launch
+from mesosphere.wire.mesos.tasks import TaskInfo, TaskStatus
+
+TASK = TaskID("t1")
+
+
+@pytest.fixture
+def taps() -> Taps:
+    world = World(1)
+    cluster = Cluster(world)
+    cluster.start()
+    world.run(20.0)
+    return Taps(cluster)
+
+
+def tell(watchers: list[Callable[..., None]], *values: Any) -> None:
+    for watcher in watchers:
+        watcher(*values)
+
+
+def status(state: str, uuid: bytes = b"u") -> TaskStatus:
+    return TaskStatus(task_id=TASK, state=state, uuid=uuid)
+
+
+def accept(offer: str) -> scheduler.Call:
+    task = TaskInfo(name="t", task_id=TASK, agent_id=AgentID("a"))
+    operation = scheduler.Operation(type="LAUNCH", launch=Launch(task_infos=[task]))
+    return scheduler.Call(
+        type="ACCEPT",
+        accept=scheduler.Accept(offer_ids=[OfferID(offer)], operations=[operation]),
+    )
+
+
+def run_task(task_id: TaskID) -> link.Event:
+    framework = FrameworkInfo(user="root", name="f", id=FrameworkID("f"))
+    task = TaskInfo(name="t", task_id=task_id, agent_id=AgentID("a"))
+    return link.Event(type="RUN_TASK", run_task=link.RunTask(framework_info=framework, task=task))
+
+
+def test_an_oversubscribed_agent_is_found(taps: Taps, monkeypatch: pytest.MonkeyPatch) -> None:
+    Oversubscription(taps)
+    node = taps.cluster.nodes["agent0"]
+    tell(taps.on_step, node)
+    monkeypatch.setattr(node.machine.state, "used", lambda: Resources.of(cpus=99))  # type: ignore[attr-defined]
+    with pytest.raises(Violation, match="oversubscribed"):
+        tell(taps.on_step, node)
+
+
+def test_a_second_launch_of_a_task_is_found(taps: Taps) -> None:
+    Launches(taps)
+    node = taps.cluster.nodes["marathon0"]
+    tell(taps.on_scheduler_call, node, accept("o1"))
+    with pytest.raises(Violation, match="a second time"):
+        tell(taps.on_scheduler_call, node, accept("o2"))
+
+
+def test_a_task_that_nobody_launched_is_found(taps: Taps) -> None:
+    Launches(taps)
+    with pytest.raises(Violation, match="nobody has launched"):
+        tell(taps.on_agent_event, taps.cluster.nodes["agent0"], run_task(TASK))
+
+
+def test_a_second_container_of_a_task_is_found(taps: Taps) -> None:
+    Launches(taps)
+    first, second = (Container(name, "t1", "serve", (), 1) for name in ("c1", "c2"))
+    tell(taps.on_launch, taps.cluster.nodes["agent0"], first)
+    with pytest.raises(Violation, match="again"):
+        tell(taps.on_launch, taps.cluster.nodes["agent1"], second)
+
+
+def test_a_life_after_the_end_is_found(taps: Taps) -> None:
+    Terminal(taps)
+    [leader] = [node for node in taps.cluster.leaders() if node.name.startswith("marathon")]
+
+    def event(state: str) -> scheduler.Event:
+        return scheduler.Event(type="UPDATE", update=scheduler.Update(status=status(state)))
+
+    tell(taps.on_scheduler_event, leader, event("TASK_RUNNING"))
+    tell(taps.on_scheduler_event, leader, event("TASK_FINISHED"))
+    with pytest.raises(Violation, match="TASK_RUNNING after TASK_FINISHED"):
+        tell(taps.on_scheduler_event, leader, event("TASK_RUNNING"))
+
+
+def update(uuid: bytes) -> link.Call:
+    body = link.Update(framework_id=FrameworkID("f"), status=status("TASK_RUNNING", uuid))
+    return link.Call(type="UPDATE", update=body)
+
+
+def test_an_update_before_its_turn_is_found(taps: Taps) -> None:
+    Updates(taps)
+    node = taps.cluster.nodes["agent0"]
+    tell(taps.on_agent_call, node, update(b"1"))
+    tell(taps.on_agent_call, node, update(b"1"))
+    with pytest.raises(Violation, match="before its forerunner"):
+        tell(taps.on_agent_call, node, update(b"2"))
+
+
+def test_an_update_that_steps_back_is_found(taps: Taps) -> None:
+    Updates(taps)
+    node = taps.cluster.nodes["agent0"]
+    tell(taps.on_agent_call, node, update(b"1"))
+    done = link.Acknowledge(framework_id=FrameworkID("f"), task_id=TASK, uuid=b"1")
+    tell(taps.on_agent_event, node, link.Event(type="ACKNOWLEDGE", acknowledge=done))
+    tell(taps.on_agent_call, node, update(b"2"))
+    with pytest.raises(Violation, match="older update"):
+        tell(taps.on_agent_call, node, update(b"1"))
+
+
+def test_a_writer_of_an_older_epoch_is_found(taps: Taps) -> None:
+    Writers(taps)
+    first, second = (taps.cluster.nodes[name].client for name in ("marathon0", "marathon1"))
+    tell(taps.on_commit, first, Commit("t", (Put("/state/epoch", b"1"),)))
+    tell(taps.on_commit, first, Commit("t", (Put("/state/apps", b"1"),)))
+    tell(taps.on_commit, second, Commit("t", (Put("/state/epoch", b"2"),)))
+    with pytest.raises(Violation, match="whose writer is"):
+        tell(taps.on_commit, first, Commit("t", (Put("/state/apps", b"2"),)))
+
+
+def test_a_run_before_its_parents_is_found(taps: Taps) -> None:
+    Parents(taps, {"after": ("tick",)})
+    node = taps.cluster.nodes["agent0"]
+    parent = Container("c1", "ct:1:0:tick:", "work 1", (), 1)
+    child = Container("c2", "ct:2:0:after:", "work 1", (), 2)
+    parent.status = 256
+    tell(taps.on_exit, node, parent)
+    with pytest.raises(Violation, match="before tick ever succeeded"):
+        tell(taps.on_launch, node, child)
+    parent.status = 0
+    tell(taps.on_exit, node, parent)
+    tell(taps.on_launch, node, child)
