@@ -68,8 +68,9 @@ def _one(
     parts.append(b'"pods":[]')
     parts.append(b'"dependencies":' + msgspec.json.encode(known.dependencies))
     parts.append(b'"version":' + msgspec.json.encode(root.version))
-    if paths.parent(group) == paths.ROOT and group != paths.ROOT:
-        parts.append(b'"enforceRole":' + msgspec.json.encode(bool(known.enforce_role)))
+    if known.enforce_role:
+        # Left out where it says nothing: clients older than the field stumble over it.
+        parts.append(b'"enforceRole":true')
     return b"{" + b",".join(parts) + b"}"
 
 
