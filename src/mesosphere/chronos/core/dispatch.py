@@ -142,10 +142,9 @@ def _advance(machine: "ChronosMachine", now: float, name: str) -> None:
 
 
 def _unused_id(machine: "ChronosMachine", name: str, run: Run) -> str:
-    """Two runs of a concurrent job may fall in one millisecond; ids stay unique."""
-    due_ms = run.due_ms
-    while True:
-        identifier = task_id(name, Run(due_ms=due_ms, attempt=run.attempt, arguments=run.arguments))
-        if identifier not in machine.book.tasks:
-            return identifier
-        due_ms += 1
+    """An id that no task of the job has had: two runs may fall in one millisecond, a launch may
+    be repeated, and a clock may have been set back."""
+    runs = machine.book.change_runs(name)
+    runs.last_due_ms = max(run.due_ms, runs.last_due_ms + 1)
+    named = Run(due_ms=runs.last_due_ms, attempt=run.attempt, arguments=run.arguments)
+    return task_id(name, named)

@@ -56,7 +56,7 @@ def take_update(machine: "ChronosMachine", now: float, status: TaskStatus) -> li
     elif outcome is Outcome.LAUNCH_AGAIN:
         _end(machine, name, identifier)
         # With an id of its own, for the lost one may yet turn up; its repeat was counted already.
-        again = msgspec.structs.replace(task.run, due_ms=task.run.due_ms + 1, counted=False)
+        again = msgspec.structs.replace(task.run, counted=False)
         machine.book.enqueue(name, again)
     else:
         effects += _conclude(machine, now, name, identifier, outcome, status)

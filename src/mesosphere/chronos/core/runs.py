@@ -64,6 +64,8 @@ class Runs(msgspec.Struct):
     history: list[Record] = []
     durations_ms: list[int] = []
     elements: dict[str, int] = {}
+    last_due_ms: int = 0
+    """In the newest task id; ids never come twice."""
 
     @property
     def is_running(self) -> bool:
