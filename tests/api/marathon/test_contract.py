@@ -369,6 +369,19 @@ def test_every_answer_carries_the_leader_and_forbids_caching(world: World) -> No
         assert (headers["Pragma"], headers["Expires"]) == ("no-cache", "0")
 
 
+def test_a_browser_may_ask_before_it_reads() -> None:
+    world = World(access_control_allow_origin=("*",)).lead()
+    asked = {"access-control-request-headers": "content-type, x-mine"}
+    response = raw(world, "OPTIONS", "/v2/apps", headers=asked)
+    assert (response.status, response.body) == (200, b"")
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert response.headers["Access-Control-Allow-Headers"] == "content-type, x-mine"
+    assert response.headers["Access-Control-Allow-Methods"] == "GET, HEAD, OPTIONS"
+    assert response.headers["Access-Control-Max-Age"] == "86400"
+    assert response.headers["Allow"] == "GET, POST, PUT, PATCH"
+    assert raw(world, "OPTIONS", "/v2/nothing").status == 404
+
+
 def test_cross_origin_headers_only_on_request() -> None:
     world = World(access_control_allow_origin=("a", "b")).lead()
     assert raw(world, "GET", "/ping").headers["Access-Control-Allow-Origin"] == "b"

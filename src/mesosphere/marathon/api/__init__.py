@@ -61,6 +61,14 @@ ROUTES: tuple[Route, ...] = (
 )
 
 
+def _wished(request: Request) -> dict[str, str]:
+    """A browser asks first whether it may send certain headers: it may."""
+    wished = request.headers.get("access-control-request-headers")
+    if wished is None or not wished.isprintable():
+        return {}
+    return {"Access-Control-Allow-Headers": wished}
+
+
 def api(machine: MarathonMachine) -> Api:
     """The API of a machine."""
 
@@ -73,6 +81,9 @@ def api(machine: MarathonMachine) -> Api:
     def not_allowed(request: Request, allowed: tuple[str, ...]) -> Response:
         refusal = answers.message(405, "Method Not Allowed")
         allow = {"Allow": ", ".join(allowed)}
+        if request.method == "OPTIONS":
+            wished = _wished(request) if machine.config.access_control_allow_origin else {}
+            return machine.dressed(Response(200, {**allow, **wished}))
         return machine.dressed(Response(405, {**refusal.headers, **allow}, refusal.body))
 
     return Api(

@@ -334,6 +334,8 @@ class MarathonMachine:
         }
         if self.config.access_control_allow_origin:
             headers["Access-Control-Allow-Origin"] = self.config.access_control_allow_origin[-1]
+            headers["Access-Control-Allow-Methods"] = "GET, HEAD, OPTIONS"
+            headers["Access-Control-Max-Age"] = "86400"
         return headers
 
     # --- time and probes --------------------------------------------------------------------
