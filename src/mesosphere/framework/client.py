@@ -63,6 +63,10 @@ PREFIX = "framework/"
 STREAM = "framework/stream"
 RETRY_TIMER = "framework/retry"
 RECONCILE_TIMER = "framework/reconcile"
+WISH_TIMER = "framework/wish"
+WISH_RETRY_S = 2.0
+"""A REVIVE or SUPPRESS that may not have arrived is repeated after so long, the newest only."""
+
 LEADER_LABEL = "json.info_"
 API_PATH = "/api/v1/scheduler"
 
@@ -115,6 +119,7 @@ class FrameworkClient:
         self._redirects = 0
         self._leader_url: str | None = None  # what detection says; redirects may lead elsewhere
         self._reason = ""
+        self._wish: scheduler.Call | None = None
         self._refusal = Refused("", for_good=False)
 
     @property
@@ -135,6 +140,7 @@ class FrameworkClient:
             *self._step(Input.STOP)[0],
             CancelTimer(RETRY_TIMER),
             CancelTimer(RECONCILE_TIMER),
+            CancelTimer(WISH_TIMER),
         ]
 
     def owns(self, event: Event) -> bool:
@@ -209,7 +215,8 @@ class FrameworkClient:
         happenings: list[Happening] = []
         for queued in self._outbox.close():
             happenings += self._lose(queued, "the subscription ended", definite=False)
-        return [CancelTimer(RECONCILE_TIMER)], happenings
+        self._wish = None  # a subscription begins without filters and suppression
+        return [CancelTimer(RECONCILE_TIMER), CancelTimer(WISH_TIMER)], happenings
 
     def _report_lost(self) -> Result:
         return [], [Lost(self._reason)]
@@ -290,6 +297,8 @@ class FrameworkClient:
         return self._step(Input.BREAK)
 
     def _timer_fired(self, event: TimerFired) -> Result:
+        if event.name == WISH_TIMER:
+            return [] if self._wish is None else self._send_wish(self._wish), []
         if event.name == RETRY_TIMER:
             return self._step(Input.RETRY)
         if self.link is Link.SUBSCRIBED:
@@ -308,7 +317,7 @@ class FrameworkClient:
             self._reason = f"{queued.call.type} was refused: {reason}"
             more, happened = self._step(Input.BREAK)
             return [*effects, *more], [*happenings, *happened]
-        return [*effects, *self._arm_reconciliation()], happenings
+        return [*effects, *self._arm_again(queued)], happenings
 
     def _call_failed(self, event: CallFailed) -> Result:
         queued, effects = self._outbox.settle(event.call)
@@ -318,7 +327,7 @@ class FrameworkClient:
         return [
             *effects,
             Log("warning", "call_failed", {"call": event.call, "reason": event.reason}),
-            *self._arm_reconciliation(),
+            *self._arm_again(queued),
         ], happenings
 
     def _lose(self, queued: Queued, reason: str, definite: bool) -> list[Happening]:
@@ -397,12 +406,24 @@ class FrameworkClient:
     def revive(self, roles: Sequence[str] = ()) -> list[Effect]:
         """REVIVE: clear filters and suppression, for the roles or for all."""
         body = scheduler.Revive(roles=list(roles))
-        return self._send(scheduler.Call(type="REVIVE", revive=body))
+        return self._send_wish(scheduler.Call(type="REVIVE", revive=body))
 
     def suppress(self, roles: Sequence[str] = ()) -> list[Effect]:
         """SUPPRESS: no offers until REVIVE, for the roles or for all."""
         body = scheduler.Suppress(roles=list(roles))
-        return self._send(scheduler.Call(type="SUPPRESS", suppress=body))
+        return self._send_wish(scheduler.Call(type="SUPPRESS", suppress=body))
+
+    def _send_wish(self, call: scheduler.Call) -> list[Effect]:
+        if self.link is not Link.SUBSCRIBED:
+            return []
+        self._wish = call
+        return [CancelTimer(WISH_TIMER), *self._send(call)]
+
+    def _arm_again(self, lost: Queued) -> list[Effect]:
+        """What is repeated after a call that may not have arrived."""
+        if lost.call.type in ("REVIVE", "SUPPRESS") and self._wish is not None:
+            return [SetTimer(WISH_TIMER, WISH_RETRY_S)]
+        return self._arm_reconciliation()
 
     def teardown(self) -> list[Effect]:
         """TEARDOWN: remove the framework and kill all of its tasks."""

@@ -28,6 +28,10 @@ from mesosphere.wire.mesos.operations import Operation
 
 REVIVE_TIMER = "launcher/revive"
 TOKENS_TIMER = "launcher/tokens"
+AGAIN_TIMER = "launcher/again"
+AGAIN_S = 60.0
+"""Instances wait and no offer has come for so long: a REVIVE is sent once more."""
+
 DELAY_PREFIX = "delay/"
 RETURN_S = 0.0
 """Refusal of what is left of an offer that could still be of use: none."""
@@ -84,18 +88,21 @@ class Launcher:
         self._suppressed = False
         self._revived_at = outcome.now
         self._state.count("mesos.calls.revive")
+        outcome.do(SetTimer(AGAIN_TIMER, AGAIN_S))
         outcome.after(self._client.revive)
 
     def subscribed(self, outcome: Outcome) -> None:
         """A new subscription: nothing is suppressed, no filter is left."""
         self._suppressed = False
         self._wants_revival = False
-        outcome.do(CancelTimer(REVIVE_TIMER))
+        outcome.do(CancelTimer(REVIVE_TIMER), SetTimer(AGAIN_TIMER, AGAIN_S))
 
     def timer(self, outcome: Outcome, name: str) -> None:
         """One of the timers above has fired."""
         if name == TOKENS_TIMER:
             self._tokens = self._state.config.launch_tokens
+            self._wants_revival = bool(self._state.queue.entries)
+        elif name == AGAIN_TIMER:
             self._wants_revival = bool(self._state.queue.entries)
         elif name.startswith(DELAY_PREFIX):
             app_id = name.removeprefix(DELAY_PREFIX)

@@ -57,7 +57,13 @@ from mesosphere.marathon.core.checks import READY_PREFIX, ROUND_PREFIX, Checks
 from mesosphere.marathon.core.config import MarathonConfig
 from mesosphere.marathon.core.event_stream import KEEP_ALIVE_S, Listener
 from mesosphere.marathon.core.instances import Condition, Instance
-from mesosphere.marathon.core.launcher import DELAY_PREFIX, REVIVE_TIMER, TOKENS_TIMER, Launcher
+from mesosphere.marathon.core.launcher import (
+    AGAIN_TIMER,
+    DELAY_PREFIX,
+    REVIVE_TIMER,
+    TOKENS_TIMER,
+    Launcher,
+)
 from mesosphere.marathon.core.leadership import WAIT_TIMER, Leadership, Stage
 from mesosphere.marathon.core.outcome import Outcome, Pipeline
 from mesosphere.marathon.core.progress import LOOK_PREFIX, Progress
@@ -358,7 +364,7 @@ class MarathonMachine:
             self.state.touch(name.removeprefix(LOOK_PREFIX))
         elif name.startswith((ROUND_PREFIX, READY_PREFIX)):
             self.checks.timer(outcome, name)
-        elif name in (REVIVE_TIMER, TOKENS_TIMER) or name.startswith(DELAY_PREFIX):
+        elif name in (AGAIN_TIMER, REVIVE_TIMER, TOKENS_TIMER) or name.startswith(DELAY_PREFIX):
             self.launcher.timer(outcome, name)
         elif name in (KILL_TIMER, OVERDUE_TIMER, RECONCILE_TIMER) or name.startswith(
             UNREACHABLE_PREFIX

@@ -1,8 +1,8 @@
 """What one step leads to, sorted by when it may be done.
 
 Vocabulary: *now* needs nothing; *saying* (answers) waits until what the step changed is stored;
-*after* holds calls to the master and to event streams, which also wait, and keep the order of the
-steps even when a later step had nothing to store.
+*after* holds calls to the master and to event streams, which also wait. Both keep the order of the
+steps even when a later step had nothing to store: its answer may tell what an earlier one changed.
 Invariant: nobody hears of a change that could still be lost.
 """
 
@@ -33,11 +33,11 @@ class Outcome:
         self._effects += effects
 
     def say(self, *effects: Effect) -> None:
-        """Perform once the step's changes are stored."""
+        """Perform once this step's and all earlier changes are stored."""
         self._saying += effects
 
     def reply(self, request: str, response: Response) -> None:
-        """Answer a request once the step's changes are stored."""
+        """Answer a request once this step's and all earlier changes are stored."""
         self._saying.append(Reply(request, response))
 
     def after(self, call: After) -> None:
@@ -84,13 +84,15 @@ class Pipeline:
         return effects
 
     def close(self, outcome: Outcome) -> list[Effect]:
-        """The effects of a step that changed nothing."""
-        effects = [*outcome._effects, *outcome._saying]
-        if not outcome._after:
-            return effects
+        """The effects of a step that changed nothing: it may still speak of earlier changes."""
+        effects, saying = outcome._effects, outcome._saying
         if self._waiting:
-            self._waiting[next(reversed(self._waiting))] += outcome._after
+            waiting = self._waiting[next(reversed(self._waiting))]
+            if saying:
+                waiting.append(lambda: saying)
+            waiting += outcome._after
             return effects
+        effects += saying
         for call in outcome._after:
             effects += call()
         return effects
