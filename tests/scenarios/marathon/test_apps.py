@@ -46,6 +46,19 @@ def test_a_create_is_answered_only_after_the_store_said_yes() -> None:
     assert world.replies[request].status == 201
 
 
+def test_a_repeated_update_is_not_answered_before_the_first_is_stored() -> None:
+    world = World().lead()
+    world.create()
+    world.settle()
+    world.holding_commits = True
+    body = {"instances": 0}
+    first, _ = world.send("PUT", "/v2/apps/web", body)
+    second, answer = world.send("PUT", "/v2/apps/web", body)
+    assert answer is None
+    world.release_commits()
+    assert [world.replies[each].status for each in (first, second)] == [200, 200]
+
+
 def test_scaling_up_keeps_the_running_tasks_and_adds_the_missing() -> None:
     world = World().lead()
     world.create(instances=1)
