@@ -204,13 +204,19 @@ class ChronosMachine:
             self.book.ledger.mark("/framework_id")
         # A subscription clears suppression and filters.
         self.is_suppressed = False
+        self._reconcile()
+        self.book.ledger.after(lambda later: self.client.reconcile({}))
+        return [*effects, *self._kill_again()]
+
+    def _reconcile(self) -> None:
+        """Ask for our tasks; a launch that still waits for the store must reach the master first,
+        or it would be told as lost and be repeated."""
         tasks = {
             identifier: self.book.runs[name].tasks[identifier].agent_id or None
             for identifier, name in self.book.tasks.items()
         }
         if tasks:
-            effects += self.client.reconcile(tasks)
-        return [*effects, *self.client.reconcile({}), *self._kill_again()]
+            self.book.ledger.after(lambda later: self.client.reconcile(tasks))
 
     def _scheduler_event(self, now: float, event: scheduler.Event) -> list[Effect]:
         if event.type == "OFFERS" and event.offers is not None:
@@ -222,14 +228,12 @@ class ChronosMachine:
         return []
 
     def kill(self, identifiers: list[str]) -> list[Effect]:
-        """Kill tasks, again and again until they end."""
+        """Kill tasks, again and again until they end; launches under way go out before."""
         self.killing |= dict.fromkeys(identifiers)
-        effects: list[Effect] = []
-        for identifier in identifiers:
-            effects += self.client.kill(identifier)
-        if self.killing:
-            effects.append(SetTimer(KILL_TIMER, KILL_REPEAT_S))
-        return effects
+        self.book.ledger.after(
+            lambda later: [effect for one in identifiers for effect in self.client.kill(one)]
+        )
+        return [SetTimer(KILL_TIMER, KILL_REPEAT_S)] if self.killing else []
 
     def _kill_again(self) -> list[Effect]:
         return self.kill(list(self.killing))
@@ -242,12 +246,8 @@ class ChronosMachine:
         if event.name == KILL_TIMER:
             return self._kill_again()
         if event.name == RECONCILE_TIMER:
-            tasks = {
-                identifier: self.book.runs[name].tasks[identifier].agent_id or None
-                for identifier, name in self.book.tasks.items()
-            }
-            again = SetTimer(RECONCILE_TIMER, self.config.reconciliation_interval_s)
-            return [again, *(self.client.reconcile(tasks) if tasks else [])]
+            self._reconcile()
+            return [SetTimer(RECONCILE_TIMER, self.config.reconciliation_interval_s)]
         return []
 
     def reply(self, request: str, response: Response) -> None:
@@ -279,10 +279,9 @@ class ChronosMachine:
             tasks = commands.delete(self.book, now, event.name)
         except Rejected as rejected:
             return self._rejected(event.request, rejected)
-        self.book.ledger.after(lambda later: self.kill(tasks))
         self.reply(event.request, NO_CONTENT)
         message = f"[Chronos] Your job '{event.name}' was deleted!"
-        return outcomes.notify(self, job, message, "")
+        return [*self.kill(tasks), *outcomes.notify(self, job, message, "")]
 
     def _success_marked(self, now: float, event: commands.SuccessMarked) -> list[Effect]:
         marked = commands.mark_success(self.book, now, event.name)
