@@ -56,7 +56,10 @@ class FileStore:
             apply_changes(self._nodes, changes)
             if self._log_bytes > max(COMPACT_BYTES, 4 * self._snapshot_bytes):
                 await asyncio.to_thread(self._compact)
-        return {path: version for path, data, version in changes if data is not None}
+        put = {write.path for write in writes if isinstance(write, Put)}
+        return {
+            path: version for path, data, version in changes if path in put and data is not None
+        }
 
     async def load(self, path: str) -> Entries:
         """See `store.Store`."""
