@@ -58,6 +58,8 @@ class World:
         self.halted: Halt | None = None
         self.holding_commits = False
         self.held: list[Commit] = []
+        self.inbox: list[Event] = []
+        self.stepping = False
         self._offers = 0
         self._requests = 0
         self.perform(self.machine.start(self.now))
@@ -65,7 +67,14 @@ class World:
     # --- the world's side ---------------------------------------------------------------------
 
     def give(self, event: Event) -> None:
-        self.perform(self.machine.handle(self.now, event))
+        """Deliver an event; one that an effect led to waits until the step is over."""
+        self.inbox.append(event)
+        if self.stepping:
+            return
+        self.stepping = True
+        while self.inbox:
+            self.perform(self.machine.handle(self.now, self.inbox.pop(0)))
+        self.stepping = False
 
     def perform(self, effects: list[Effect]) -> None:
         for effect in effects:
