@@ -23,6 +23,7 @@ from mesosphere.kernel.events import (
     CallAnswered,
     Committed,
     Connected,
+    Disconnected,
     Event,
     LeaderChanged,
     Loaded,
@@ -113,6 +114,9 @@ class World:
                 self.store.pop(write.path, None)
         self.perform(list(commit.then))
         self.give(Committed(commit.token, versions))
+
+    def disconnect(self) -> None:
+        self.give(Disconnected(STREAM, "cut"))
 
     def say(self, record: dict[str, Any]) -> None:
         self.give(Received(STREAM, json.dumps(record).encode()))
