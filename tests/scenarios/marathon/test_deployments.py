@@ -52,6 +52,20 @@ def test_force_cancels_the_deployment_in_the_way() -> None:
     assert world.running() == 1
 
 
+def test_scaling_in_the_middle_of_an_update_does_not_keep_old_instances() -> None:
+    world = World().lead()
+    world.create(instances=4, env={"VERSION": "1"})
+    world.settle()
+    old = {task["id"] for task in world.app()["tasks"]}
+    world.update_app("/web", env={"VERSION": "2"})
+    status, _ = world.ask("PUT", "/v2/apps/web", {"instances": 3}, force=True)
+    assert status == 200
+    world.settle()
+    tasks = {task["id"] for task in world.app()["tasks"]}
+    assert len(tasks) == 3
+    assert not tasks & old
+
+
 def test_cancelling_rolls_back_to_what_was_before() -> None:
     world = World().lead()
     world.create(instances=1)

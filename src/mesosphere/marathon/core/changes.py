@@ -146,7 +146,7 @@ class Changes:
             prepared = self.prepare(
                 outcome.now, target, group=group, restart=restart, faults=faults
             )
-            made = plan(state.root, prepared)
+            made = plan(state.root, prepared, self._outdated(prepared))
             conflicts = self._conflicts(made, force, cancelling)
         except Rejected:
             state.publish(
@@ -172,6 +172,24 @@ class Changes:
         )
         self._progress.begin(outcome, deployment)
         return Accepted(prepared.version, deployment.id, made)
+
+    def _outdated(self, target: Root) -> list[str]:
+        """Changed apps whose last update was cancelled before every instance was replaced.
+
+        If such an app were only scaled, the old instances would stay for ever.
+        """
+        state = self._state
+        found = []
+        for app_id, app in state.root.apps.items():
+            if target.apps.get(app_id) is app:
+                continue
+            config = app.version_info.last_config_change_at
+            if any(
+                not one.is_leaving and one.version < config
+                for one in state.instances.of_app(app_id)
+            ):
+                found.append(app_id)
+        return found
 
     def _conflicts(self, made: Plan, force: bool, cancelling: str | None) -> list[str]:
         deployments = self._state.deployments

@@ -7,6 +7,7 @@ Invariants: pure; every changed app is in some step; an app comes after all that
 Source: Marathon, "Deployments"; DeploymentPlan.scala.
 """
 
+from collections.abc import Container
 from enum import Enum
 
 import msgspec
@@ -38,8 +39,11 @@ class Plan(msgspec.Struct, frozen=True):
     changes: dict[str, tuple[str | None, str | None]]
 
 
-def plan(original: Root, target: Root) -> Plan:
-    """The steps from `original` to `target`."""
+def plan(original: Root, target: Root, outdated: Container[str] = ()) -> Plan:
+    """The steps from `original` to `target`.
+
+    `outdated` apps still have instances of an earlier configuration: their update was cancelled.
+    """
     removed = [name for name in original.apps if name not in target.apps]
     added = [name for name in target.apps if name not in original.apps]
     changed = [
@@ -56,6 +60,8 @@ def plan(original: Root, target: Root) -> Plan:
     for name in sorted([*added, *changed]):
         app = target.apps[name]
         kind = Kind.SCALE if name not in original.apps else kind_of(original.apps[name], app)
+        if kind is Kind.SCALE and name in outdated and app.instances > 0:
+            kind = Kind.RESTART
         layers.setdefault(_depth(target, app, depths), []).append(Action(kind, name))
     steps += [tuple(layers[depth]) for depth in sorted(layers)]
     changes: dict[str, tuple[str | None, str | None]] = {
