@@ -109,3 +109,17 @@ def test_a_stop_is_clean() -> None:
     world = World().lead()
     world.give(StopRequested())
     assert world.halted is not None and world.halted.code == ExitCode.CLEAN
+
+
+def test_a_leader_whose_framework_failed_over_leads_no_more() -> None:
+    world = World().lead()
+    world.say({"type": "ERROR", "error": {"message": "Framework failed over"}})
+    assert world.halted is not None and world.halted.code == ExitCode.LEADERSHIP_LOST
+    assert World(world.store).lead().machine.book.framework_id == "F-0000"
+
+
+def test_a_framework_that_was_removed_registers_anew_after_a_restart() -> None:
+    world = World().lead()
+    world.say({"type": "ERROR", "error": {"message": "Framework has been removed"}})
+    assert world.halted is not None and world.halted.code == ExitCode.FRAMEWORK_REFUSED
+    assert world.store["/framework_id"][0] == b""

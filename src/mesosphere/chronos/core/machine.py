@@ -191,11 +191,23 @@ class ChronosMachine:
             self.is_suppressed = False
             return [Log("warning", "subscription_lost", {"reason": happening.reason})]
         if isinstance(happening, Refused):
-            code = ExitCode.FRAMEWORK_REFUSED if happening.for_good else ExitCode.USAGE
-            return [Halt(code, happening.message)]
+            return self._refused(happening)
         if isinstance(happening, CallLost):
             return []  # the client reconciles its tasks
         return self._scheduler_event(now, happening)
+
+    def _refused(self, refusal: Refused) -> list[Effect]:
+        if refusal.message.startswith("Framework failed over"):
+            # Whoever subscribed in our name was elected while we did not notice.
+            return [Halt(ExitCode.LEADERSHIP_LOST, refusal.message)]
+        if not refusal.for_good:
+            return [Halt(ExitCode.USAGE, refusal.message)]
+        # The id is burnt; without it the next start registers anew and runs all jobs.
+        self.book.framework_id = None
+        self.book.ledger.mark("/framework_id")
+        halt = Halt(ExitCode.FRAMEWORK_REFUSED, refusal.message)
+        self.book.ledger.after(lambda later: [halt])
+        return []
 
     def _subscribed(self, now: float, happening: Subscribed) -> list[Effect]:
         effects: list[Effect] = [Log("info", "subscribed", {"framework": happening.framework_id})]
