@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.scenarios.chronos.harness import START, World
+from tests.scenarios.chronos.harness import START, World, uuid_of
 
 SEEDS = range(60)
 ONCE = ("once-a", "once-b", "once-c")
@@ -69,7 +69,7 @@ class Storm:
             elif call["type"] == "RECONCILE":
                 self.reconcile(call)
             elif call["type"] == "ACKNOWLEDGE":
-                self.ended.pop(call["acknowledge"]["task_id"]["value"], None)
+                self.acknowledged(**call["acknowledge"])
         if world.calls:
             self.look()
 
@@ -90,6 +90,11 @@ class Storm:
                 self.world.update(*self.ended[identifier])
             else:
                 self.tell(identifier, "TASK_RUNNING" if identifier in self.alive else "TASK_LOST")
+
+    def acknowledged(self, task_id: Any, uuid: str, **rest: Any) -> None:
+        task, state = self.ended.get(task_id["value"], (None, ""))
+        if task is not None and uuid == uuid_of(state):
+            del self.ended[task_id["value"]]
 
     def tell(self, identifier: str, state: str) -> None:
         task = self.alive.get(identifier)
