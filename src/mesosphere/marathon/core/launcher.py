@@ -6,6 +6,7 @@ something may be launched, so that other frameworks get them; REVIVE is sent at 
 Source: Marathon, OfferMatcherManagerActor, ReviveOffersStreamLogic, TaskLauncherActor.
 """
 
+from collections import deque
 from collections.abc import Sequence
 
 import msgspec
@@ -131,7 +132,8 @@ class Launcher:
     def offered(self, outcome: Outcome, offers: Sequence[Offer]) -> None:
         """Take offers: every one is accepted or declined in this step."""
         self._state.count("mesos.offers.incoming", len(offers))
-        unused = [offer.id.value for offer in offers if not self._use(outcome, offer)]
+        waiting = self._waiting(outcome.now)
+        unused = [offer.id.value for offer in offers if not self._use(outcome, offer, waiting)]
         if unused:
             self._state.count("mesos.offers.declined", len(unused))
             refuse_s = self._state.config.decline_offer_duration_s
@@ -139,26 +141,28 @@ class Launcher:
                 refuse_s = self._state.config.min_revive_offers_interval_s
             outcome.after(lambda: self._client.decline(unused, refuse_s))
 
-    def _use(self, outcome: Outcome, offer: Offer) -> bool:
-        waiting = self._waiting(outcome.now)
+    def _use(self, outcome: Outcome, offer: Offer, waiting: deque[Entry]) -> bool:
         if not waiting or self._tokens <= 0:
             return False
         pool = Pool(offer)
         encoded = b""
         tasks: list[TaskInfo] = []
+        refused: list[Entry] = []
         limit = self._state.config.max_instances_per_offer
         while waiting and len(tasks) < limit and self._tokens > 0:
-            entry = waiting.pop(0)
+            entry = waiting.popleft()
             app = self._state.root.apps[entry.app_id]
             match = self._match(outcome, pool, app)
             if isinstance(match, Reason):
                 encoded = encoded or msgspec.json.encode(offer)
                 entry.refused(offer.agent_id.value, match, outcome.now, encoded)
+                refused.append(entry)
                 continue
             entry.used(offer.agent_id.value, outcome.now)
             tasks.append(self._place(outcome, app, offer, pool, match))
             if entry.count > 0:
                 waiting.append(entry)
+        waiting.extend(refused)
         if not tasks:
             return False
         self._state.count("mesos.offers.used")
@@ -176,13 +180,14 @@ class Launcher:
         operation = Operation(type="LAUNCH", launch=LaunchOperation(task_infos=tasks))
         return self._client.accept([offer.id.value], [operation], refuse_s)
 
-    def _waiting(self, now: float) -> list[Entry]:
-        ready = []
-        for entry in self._state.queue.entries.values():
-            app = self._state.root.apps[entry.app_id]
-            if self._state.backoff.left_s(app, now) <= 0:
-                ready.append((self._state.ids.fraction(), entry.app_id, entry))
-        return [entry for _, _, entry in sorted(ready, key=lambda item: item[:2])]
+    def _waiting(self, now: float) -> deque[Entry]:
+        """Who may be launched now, beginning anywhere, so that nobody is always the last."""
+        apps, left_s = self._state.root.apps, self._state.backoff.left_s
+        entries = self._state.queue.entries.values()
+        ready = deque(entry for entry in entries if left_s(apps[entry.app_id], now) <= 0)
+        if len(ready) > 1:
+            ready.rotate(int(self._state.ids.fraction() * len(ready)))
+        return ready
 
     def _match(self, outcome: Outcome, pool: Pool, app: App) -> Match | Reason:
         return pool.match(
