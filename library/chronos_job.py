@@ -7,6 +7,7 @@ short_description: Add, change, run or remove a job of Chronos
 description:
   - Compares what you wrote with what Chronos has. What you did not write, and the defaults that
     Chronos fills in, don't count as a change, nor does a schedule that has moved on since.
+  - A change keeps what you did not write, the counts of runs, and where the schedule has got to.
 version_added: "0.1.0"
 options:
   chronos_url:
@@ -103,8 +104,14 @@ changes:
 from urllib.parse import quote
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.chronos import job_differences, normal_job
-from ansible.module_utils.mesosphere_http import Api, RequestError, as_diff, wait_until
+from ansible.module_utils.chronos import job_differences, job_to_write, normal_job
+from ansible.module_utils.mesosphere_http import (
+    ACCESS_ARGUMENTS,
+    Api,
+    RequestError,
+    outcome,
+    wait_until,
+)
 
 ARGUMENTS = {
     "chronos_url": {"type": "list", "elements": "str", "default": ["http://127.0.0.1:4400"]},
@@ -114,9 +121,7 @@ ARGUMENTS = {
     "run": {"type": "bool", "default": False},
     "wait": {"type": "bool", "default": False},
     "wait_timeout": {"type": "int", "default": 300},
-    "url_username": {"type": "str"},
-    "url_password": {"type": "str", "no_log": True},
-    "validate_certs": {"type": "bool", "default": True},
+    **ACCESS_ARGUMENTS,
 }
 
 
@@ -130,13 +135,13 @@ class Job:
 
     def read(self):
         """The job as Chronos shows it; None if there is none."""
-        answer = self.api.expect("GET", "/v1/scheduler/jobs")
+        answer = self.api.expect("GET", "/v1/scheduler/jobs", shape=list)
         return next((job for job in answer.json if job.get("name") == self.name), None)
 
-    def write(self, wanted):
+    def write(self, document):
         """Add or change it."""
-        kind = "dependency" if wanted.get("parents") else "iso8601"
-        self.api.expect("POST", f"/v1/scheduler/{kind}", wanted, (200, 204))
+        kind = "dependency" if "parents" in document else "iso8601"
+        self.api.expect("POST", f"/v1/scheduler/{kind}", document, (200, 204))
 
     def remove(self):
         """Remove it."""
@@ -167,13 +172,12 @@ def be_present(module, job):
     before = job.read()
     wanted = normal_job(given["definition"], given["name"])
     found = job_differences(wanted, before or {})
-    changes = sorted(found) + (["run"] if given["run"] else [])
-    result = {"changed": bool(changes), "changes": changes, "diff": as_diff(found, job.name)}
+    result = outcome(found, job.name, ["run"] if given["run"] else [])
     if module.check_mode:
         return result
-    beyond = before["successCount"] if before is not None and changes else 0
+    beyond = before["successCount"] if before is not None and result["changed"] else 0
     if found:
-        job.write(wanted)
+        job.write(job_to_write(wanted, before or {}))
     if given["run"]:
         job.run()
     if given["wait"]:
@@ -187,7 +191,7 @@ def be_absent(module, job):
     found = {} if job.read() is None else {"name": (job.name, None)}
     if found and not module.check_mode:
         job.remove()
-    return {"changed": bool(found), "changes": sorted(found), "diff": as_diff(found, job.name)}
+    return outcome(found, job.name)
 
 
 def main():

@@ -7,8 +7,11 @@ short_description: Deploy, change, scale or remove an app of Marathon
 description:
   - Compares what you wrote with what Marathon has. What you did not write, and the defaults that
     Marathon fills in, don't count as a change.
-  - O(definition) and O(instances) are merged into an existing app; C(env) and C(labels) are given
-    whole.
+  - O(definition) and O(instances) are merged into an existing app, a member of the top level at a
+    time; C(env) and C(labels) are given whole, so a variable that you don't write is removed.
+  - The old forms (C(ports), C(uris), C(docker.network), C(docker.portMappings)), numbers in
+    C(env), service ports that are 0, the order of constraints and what a definition copied from
+    Marathon holds beside (C(version), C(tasks)) are no change.
 version_added: "0.1.0"
 options:
   marathon_url:
@@ -33,6 +36,12 @@ options:
   instances:
     description: Number of instances; it wins over the one in O(definition).
     type: int
+  restart:
+    description:
+      - Replace every instance by a rolling deployment. That is a change each time; where the app is
+        changed anyway nothing more is done.
+    type: bool
+    default: false
   force:
     description: Change the app even while a deployment of it is under way, which is then cancelled.
     type: bool
@@ -85,6 +94,11 @@ EXAMPLES = r"""
     id: /shop/web
     instances: 6
 
+- name: Restart every instance
+  marathon_app:
+    id: /shop/web
+    restart: true
+
 - name: Remove it
   marathon_app:
     id: /shop/web
@@ -112,7 +126,13 @@ from urllib.parse import quote
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.marathon import app_differences, app_id, normal_app, why_not_settled
-from ansible.module_utils.mesosphere_http import Api, RequestError, as_diff, wait_until
+from ansible.module_utils.mesosphere_http import (
+    ACCESS_ARGUMENTS,
+    Api,
+    RequestError,
+    outcome,
+    wait_until,
+)
 
 ARGUMENTS = {
     "marathon_url": {"type": "list", "elements": "str", "default": ["http://127.0.0.1:8080"]},
@@ -120,12 +140,11 @@ ARGUMENTS = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "definition": {"type": "dict"},
     "instances": {"type": "int"},
+    "restart": {"type": "bool", "default": False},
     "force": {"type": "bool", "default": False},
     "wait": {"type": "bool", "default": True},
     "wait_timeout": {"type": "int", "default": 300},
-    "url_username": {"type": "str"},
-    "url_password": {"type": "str", "no_log": True},
-    "validate_certs": {"type": "bool", "default": True},
+    **ACCESS_ARGUMENTS,
 }
 
 
@@ -140,20 +159,35 @@ class App:
 
     def read(self):
         """The app as Marathon shows it; None if there is none."""
-        answer = self.api.expect("GET", self.path, allowed=(200, 404))
-        return None if answer.status == 404 else answer.json["app"]
+        answer = self.api.expect("GET", self.path, allowed=(200, 404), shape=dict)
+        if answer.status == 404:
+            return None
+        if not isinstance(answer.json.get("app"), dict):
+            raise RequestError(f"GET {answer.url} was answered without an app: {answer.says[:200]}")
+        return answer.json["app"]
 
     def write(self, wanted, exists):
         """Create or change it; the id of the deployment."""
         if not exists:
-            answer = self.api.expect("POST", "/v2/apps", wanted, (200, 201))
+            answer = self.api.expect("POST", "/v2/apps", wanted, (200, 201), dict)
             return (answer.json.get("deployments") or [{}])[0].get("id")
         path = f"{self.path}{self.query}"
-        return self.api.expect("PUT", path, wanted, (200, 201)).json.get("deploymentId")
+        return self.api.expect("PUT", path, wanted, (200, 201), dict).json.get("deploymentId")
+
+    def restart(self):
+        """Replace every instance; the id of the deployment."""
+        path = f"{self.path}/restart{self.query}"
+        return self.api.expect("POST", path, {}, shape=dict).json.get("deploymentId")
 
     def remove(self):
-        """Remove it; the id of the deployment."""
-        return self.api.expect("DELETE", f"{self.path}{self.query}").json.get("deploymentId")
+        """Remove it; the id of the deployment. None if it went away meanwhile."""
+        path = f"{self.path}{self.query}"
+        answer = self.api.expect("DELETE", path, allowed=(200, 404), shape=dict)
+        return answer.json.get("deploymentId") if answer.status == 200 else None
+
+    def deployments(self):
+        """The deployments under way."""
+        return self.api.expect("GET", "/v2/deployments", shape=list).json
 
     def settle(self, timeout_s):
         """Wait until it is as it should be. Raises RequestError when the time is over."""
@@ -164,7 +198,7 @@ class App:
             found = self.read()
             why = "it is gone"
             if found is not None:
-                why = why_not_settled(found, self.api.expect("GET", "/v2/deployments").json)
+                why = why_not_settled(found, self.deployments())
             return not why
 
         if not wait_until(settled, timeout_s):
@@ -176,8 +210,8 @@ class App:
         """Wait until it and its tasks are gone. Raises RequestError when the time is over."""
 
         def gone():
-            deployments = self.api.expect("GET", "/v2/deployments").json
-            under_way = any(self.id in each.get("affectedApps", []) for each in deployments)
+            affected = [each.get("affectedApps", []) for each in self.deployments()]
+            under_way = any(self.id in apps for apps in affected)
             return self.read() is None and not under_way
 
         if not wait_until(gone, timeout_s):
@@ -194,11 +228,14 @@ def be_present(module, app):
     if given["instances"] is not None:
         wanted["instances"] = given["instances"]
     found = app_differences(wanted, before or {})
-    result = {"changed": bool(found), "changes": sorted(found), "diff": as_diff(found, app.id)}
+    restarts = given["restart"] and not found
+    result = outcome(found, app.id, ["restart"] if restarts else [])
     if module.check_mode:
         return result
     if found:
         result["deployment"] = app.write(wanted, before is not None)
+    elif restarts:
+        result["deployment"] = app.restart()
     if given["wait"]:
         app.settle(given["wait_timeout"])
     result["app"] = app.read()
@@ -207,9 +244,8 @@ def be_present(module, app):
 
 def be_absent(module, app):
     """Remove the app; the module's result."""
-    before = app.read()
-    found = {} if before is None else {"id": (app.id, None)}
-    result = {"changed": bool(found), "changes": sorted(found), "diff": as_diff(found, app.id)}
+    found = {} if app.read() is None else {"id": (app.id, None)}
+    result = outcome(found, app.id)
     if module.check_mode:
         return result
     if found:

@@ -96,7 +96,7 @@ metrics:
 from urllib.parse import urlencode
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.mesosphere_http import Api, RequestError, wait_until
+from ansible.module_utils.mesosphere_http import ACCESS_ARGUMENTS, Api, RequestError, wait_until
 
 ARGUMENTS = {
     "master_url": {"type": "list", "elements": "str", "default": ["http://127.0.0.1:5050"]},
@@ -109,9 +109,7 @@ ARGUMENTS = {
     "framework": {"type": "str"},
     "wait_for_agents": {"type": "int", "default": 0},
     "wait_timeout": {"type": "int", "default": 60},
-    "url_username": {"type": "str"},
-    "url_password": {"type": "str", "no_log": True},
-    "validate_certs": {"type": "bool", "default": True},
+    **ACCESS_ARGUMENTS,
 }
 TASKS_LIMIT = 100_000
 
@@ -122,20 +120,26 @@ def find_leader(api, timeout_s):
 
     def lead():
         nonlocal said
-        try:
-            answer = api.ask("POST", "/api/v1", {"type": "GET_MASTER"})
-        except RequestError as error:
-            said = str(error)
+        answer = api.ask("POST", "/api/v1", {"type": "GET_MASTER"})
+        said = f"{answer.status} {answer.says[:200]}"
+        if answer.status in (401, 403, 404):
+            raise RequestError(f"POST {answer.url} was answered {said}")
+        if answer.status != 200 or not isinstance(answer.json, dict):
             return None
-        said = f"{answer.status} {answer.says}"
-        if answer.status == 200 and answer.json:
-            return answer.json["get_master"]["master_info"]["address"]
-        return None
+        return answer.json.get("get_master", {}).get("master_info", {}).get("address")
 
     address = wait_until(lead, timeout_s)
     if address is None:
         raise RequestError(f"no master leads after {timeout_s} s (last: {said})")
     return f"{address.get('hostname') or address['ip']}:{address['port']}"
+
+
+def members(api, path, name):
+    """A list in the answer of the leader. Raises RequestError."""
+    answer = api.expect("GET", path, shape=dict)
+    if not isinstance(answer.json.get(name), list):
+        raise RequestError(f"GET {answer.url} was answered without {name}: {answer.says[:200]}")
+    return answer.json[name]
 
 
 def wait_for_agents(api, count, timeout_s):
@@ -144,7 +148,7 @@ def wait_for_agents(api, count, timeout_s):
 
     def enough():
         nonlocal agents
-        agents = api.expect("GET", "/slaves").json["slaves"]
+        agents = members(api, "/slaves", "slaves")
         return sum(1 for agent in agents if agent.get("active")) >= count
 
     if not wait_until(enough, timeout_s):
@@ -166,9 +170,9 @@ def gather(module, api):
         if "agents" in wanted:
             result["agents"] = agents
     if "version" in wanted:
-        result["version"] = api.expect("GET", "/version").json
+        result["version"] = api.expect("GET", "/version", shape=dict).json
     if "frameworks" in wanted:
-        shown = api.expect("GET", "/frameworks").json["frameworks"]
+        shown = members(api, "/frameworks", "frameworks")
         heavy = ("tasks", "completed_tasks", "unreachable_tasks", "executors", "offers")
         result["frameworks"] = [
             {key: value for key, value in each.items() if key not in heavy} for each in shown
@@ -177,9 +181,9 @@ def gather(module, api):
         query = {"limit": TASKS_LIMIT}
         if given["framework"]:
             query["framework_id"] = given["framework"]
-        result["tasks"] = api.expect("GET", f"/tasks?{urlencode(query)}").json["tasks"]
+        result["tasks"] = members(api, f"/tasks?{urlencode(query)}", "tasks")
     if "metrics" in wanted:
-        result["metrics"] = api.expect("GET", "/metrics/snapshot").json
+        result["metrics"] = api.expect("GET", "/metrics/snapshot", shape=dict).json
     return result
 
 

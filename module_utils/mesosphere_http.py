@@ -6,24 +6,47 @@ not write is the server's business.
 """
 
 import json
+import re
 import time
+from http.client import HTTPException
+from urllib.error import HTTPError
+from urllib.parse import urljoin
 
-from ansible.module_utils.urls import fetch_url
+from ansible.module_utils.urls import ConnectionError as UrlError
+from ansible.module_utils.urls import open_url
 
 REQUEST_TIMEOUT_S = 20
 BODY_LIMIT_BYTES = 64 * 1024 * 1024
+REDIRECTS = (301, 302, 303, 307, 308)
+REDIRECTS_LIMIT = 5
+PASSING = (502, 503, 504)
+"""Codes of servers that have no leader, or can't reach it, at the moment."""
+
+ACCESS_ARGUMENTS = {
+    "url_username": {"type": "str"},
+    "url_password": {"type": "str", "no_log": True},
+    "validate_certs": {"type": "bool", "default": True},
+}
 
 
 class RequestError(Exception):
-    """A request that could not be made, or an answer that is no answer. One sentence."""
+    """A request that could not be made, or an answer that is none. One sentence.
+
+    `passing` says that asking again later may help.
+    """
+
+    def __init__(self, sentence, passing=False):
+        super().__init__(sentence)
+        self.passing = passing
 
 
 class Answer:
-    """A status, and the body as JSON (None if it is none) and as text."""
+    """A status, and the body as JSON (None if it is none) and as text; `url` is who answered."""
 
-    def __init__(self, status, text):
+    def __init__(self, status, text, url=""):
         self.status = status
         self.text = text
+        self.url = url
         try:
             self.json = json.loads(text) if text else None
         except ValueError:
@@ -42,57 +65,137 @@ class Api:
     """One component's HTTP interface, by any of its URLs."""
 
     def __init__(self, module, urls):
-        self.module = module
+        given = module.params
         self.urls = [url.rstrip("/") for url in urls]
+        self.options = {
+            "timeout": REQUEST_TIMEOUT_S,
+            "follow_redirects": "none",
+            "validate_certs": given.get("validate_certs", True),
+            "url_username": given.get("url_username"),
+            "url_password": given.get("url_password"),
+            "force_basic_auth": bool(given.get("url_username")),
+        }
 
-    def ask(self, method, path, body=None, headers=None):
-        """An Answer of the first URL that gives one. Raises RequestError."""
-        data = None if body is None else json.dumps(body).encode()
-        wanted = {"Accept": "application/json", **(headers or {})}
-        if data is not None:
-            wanted["Content-Type"] = "application/json"
-        faults = []
+    def ask(self, method, path, body=None):
+        """An Answer of the first URL that gives one; of one without a leader only if all are.
+
+        Raises RequestError.
+        """
+        faults, leaderless = [], None
         for url in list(self.urls):
-            response, info = fetch_url(
-                self.module,
-                url + path,
-                data=data,
-                headers=wanted,
-                method=method,
-                timeout=REQUEST_TIMEOUT_S,
-                force=True,
-            )
-            status = info["status"]
-            if status < 0:
-                faults.append(f"{method} {url}{path}: {info.get('msg', 'no answer')}")
+            try:
+                answer = self._request(method, url + path, body)
+            except (OSError, HTTPException, UrlError, ValueError) as error:
+                reason = getattr(error, "reason", None) or error or type(error).__name__
+                faults.append(f"{method} {_shown(url + path)}: {reason}")
                 continue
-            raw = info.get("body") if response is None or status >= 400 else None
-            if raw is None:
-                raw = response.read(BODY_LIMIT_BYTES) if response is not None else b""
-            text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else raw
+            # With 502 and 504 the leader may have done what was asked: only a read is repeated.
+            if answer.status == 503 or (answer.status in PASSING and method == "GET"):
+                leaderless = answer
+                continue
             # The one that answered is asked first from now on.
             self.urls.remove(url)
             self.urls.insert(0, url)
-            return Answer(status, text)
-        raise RequestError("; ".join(faults))
+            return answer
+        if leaderless is not None:
+            return leaderless
+        raise RequestError("; ".join(faults) or "there is no URL to ask", passing=True)
 
-    def expect(self, method, path, body=None, allowed=(200,), headers=None):
-        """An Answer with an allowed status. Raises RequestError."""
-        answer = self.ask(method, path, body, headers)
+    def _request(self, method, url, body):
+        """The Answer behind all redirects, which keep method and body."""
+        headers = {"Accept": "application/json"}
+        data = None
+        if body is not None:
+            data = json.dumps(body).encode()
+            headers["Content-Type"] = "application/json"
+        for _ in range(REDIRECTS_LIMIT + 1):
+            try:
+                response = open_url(url, data=data, headers=headers, method=method, **self.options)
+            except HTTPError as error:
+                response = error
+            with response:
+                raw = response.read(BODY_LIMIT_BYTES + 1)
+                status, location = response.code, response.headers.get("Location")
+            if len(raw) > BODY_LIMIT_BYTES:
+                raise ValueError(f"the answer has more than {BODY_LIMIT_BYTES} bytes")
+            if status not in REDIRECTS or not location:
+                return Answer(status, raw.decode("utf-8", "replace"), _shown(url))
+            # A master says `//host:port/path`.
+            url = urljoin(url, location)
+        raise ValueError(f"redirected more than {REDIRECTS_LIMIT} times")
+
+    def expect(self, method, path, body=None, allowed=(200,), shape=None):
+        """An Answer with an allowed status, whose JSON is of the type `shape` (dict, list).
+
+        Raises RequestError.
+        """
+        answer = self.ask(method, path, body)
         if answer.status not in allowed:
-            asked = f"{method} {self.urls[0]}{path}"
-            raise RequestError(f"{asked} was answered {answer.status}: {answer.says}")
+            raise RequestError(
+                f"{method} {answer.url} was answered {answer.status}: {answer.says}",
+                passing=answer.status in PASSING,
+            )
+        if shape is not None and answer.status < 300 and not isinstance(answer.json, shape):
+            wanted = "JSON object" if shape is dict else "JSON array"
+            raise RequestError(
+                f"{method} {answer.url} was answered with no {wanted}, but: {answer.says[:200]}"
+            )
         return answer
 
 
+def _shown(url):
+    """A URL without the password that it may hold."""
+    return re.sub(r"//[^/@]*@", "//", url)
+
+
 def wait_until(condition, timeout_s, pause_s=1.0):
-    """The first true value of `condition`, or its last false one when the time is over."""
+    """The first true value of `condition`, or its last false one when the time is over.
+
+    A request that fails in passing is tried again; raises RequestError if the last one did.
+    """
     until = time.monotonic() + timeout_s
     while True:
-        value = condition()
-        if value or time.monotonic() >= until:
+        value, fault = None, None
+        try:
+            value = condition()
+        except RequestError as error:
+            if not error.passing:
+                raise
+            fault = error
+        if value:
+            return value
+        if time.monotonic() >= until:
+            if fault is not None:
+                raise RequestError(f"after {timeout_s} s: {fault}")
             return value
         time.sleep(pause_s)
+
+
+def without_nulls(value):
+    """A value without the members of objects that are null: those were not given."""
+    if isinstance(value, dict):
+        return {key: without_nulls(each) for key, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [without_nulls(each) for each in value]
+    return value
+
+
+def as_text(value):
+    """A scalar as an environment holds it: YAML's `true` and 1 are "true" and "1"."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float) else value
+
+
+def as_number(value):
+    """The number in a text, as templates make them; anything else stays."""
+    if isinstance(value, str):
+        for read in (int, float):
+            try:
+                return read(value)
+            except ValueError:
+                continue
+    return value
 
 
 def differences(wanted, actual, whole=(), unordered=(), path=""):
@@ -136,6 +239,17 @@ def _plain(value):
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
     return value
+
+
+def outcome(found, title, changes=()):
+    """A module's result: `changed`, `changes`, and the diff that Ansible prints if there is one."""
+    result = {
+        "changed": bool(found) or bool(changes),
+        "changes": sorted(found) + list(changes),
+    }
+    if found:
+        result["diff"] = as_diff(found, title)
+    return result
 
 
 def as_diff(found, title):

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from ansible.module_utils.chronos import job_differences, normal_job, same_schedule
+from ansible.module_utils.chronos import job_differences, job_to_write, normal_job, same_schedule
 from ansible.module_utils.marathon import app_differences, app_id, normal_app, why_not_settled
 from ansible.module_utils.mesosphere_http import as_diff, differences
 
@@ -33,8 +33,13 @@ SHOWN = {
         {"healthChecks": [{"protocol": "HTTP", "path": "/health"}]},
         {"labels": {}},
         {"constraints": [["zone", "GROUP_BY"], ["rack", "UNIQUE"]]},
+        {"constraints": [["zone", "group_by"], ["rack", "UNIQUE"]]},
         {"uris": []},
         {"user": None},
+        {"env": {"A": "1", "B": None}},
+        {"instances": "2", "cpus": "0.1"},
+        {"dependencies": []},
+        {"version": "2020-01-01T00:00:00.000Z", "tasks": [], "tasksRunning": 7},
     ],
 )
 def test_what_the_server_filled_in_is_no_change(definition: dict[str, Any]) -> None:
@@ -59,6 +64,29 @@ def test_what_is_otherwise_is_a_change(definition: dict[str, Any], changes: list
     assert sorted(app_differences(normal_app(definition, "web"), SHOWN)) == changes
 
 
+def test_ports_of_containers_are_compared_in_their_new_place() -> None:
+    docker = {"image": "web", "network": "BRIDGE", "portMappings": [{"containerPort": 80}]}
+    written = normal_app({"container": {"type": "DOCKER", "docker": docker}}, "web")
+    mapping = {"containerPort": 80, "hostPort": 0, "servicePort": 10001, "protocol": "tcp"}
+    shown = {
+        "id": "/web",
+        "networks": [{"mode": "container/bridge"}],
+        "container": {
+            "type": "DOCKER",
+            "docker": {"image": "web", "forcePullImage": False},
+            "portMappings": [mapping],
+        },
+    }
+    assert app_differences(written, shown) == {}
+    written["container"]["portMappings"][0]["servicePort"] = 10002
+    assert list(app_differences(written, shown)) == ["container.portMappings[0].servicePort"]
+
+
+def test_dependencies_are_relative_to_the_app() -> None:
+    app = normal_app({"dependencies": ["db", "../cache", "/x"]}, "/shop/web")
+    assert app["dependencies"] == ["/shop/db", "/cache", "/x"]
+
+
 def test_a_new_app_is_all_change() -> None:
     assert sorted(app_differences(normal_app({"cmd": "x"}, "/a/"), {})) == ["cmd", "id"]
     assert app_id("a/b") == "/a/b"
@@ -76,12 +104,44 @@ def test_a_new_app_is_all_change() -> None:
         ("R/2026-01-01T02:00:00Z/P1D", "R/2026-03-05T03:00:00.000Z/P1D", False),
         ("R/2026-01-01T02:00:00Z/P1D", "R/2025-12-31T02:00:00.000Z/P1D", False),
         ("R/2026-01-31T02:00:00Z/P1M", "R/2026-02-28T02:00:00.000Z/P1M", True),
+        ("R/2026-01-31T02:00:00Z/P1M", "R/2026-02-15T02:00:00.000Z/P1M", False),
+        ("R/2026-01-31T02:00:00Z/P1M", "R/2026-02-28T03:00:00.000Z/P1M", False),
+        ("R/2026-01-15T02:00:00Z/P1Y", "R/2028-01-15T02:00:00.000Z/P1Y", True),
+        ("R/2026-01-15T02:00:00Z/P1Y", "R/2028-02-15T02:00:00.000Z/P1Y", False),
+        ("R1/2026-01-15T02:00:00Z/P", "R0/2026-01-15T02:00:00.000Z/P", True),
+        ("R1/2026-01-15T02:00:00Z/P", "R0/2026-01-16T02:00:00.000Z/P", False),
         ("nonsense", "nonsense", True),
         ("nonsense", "R//PT1H", False),
     ],
 )
 def test_a_schedule_that_moved_on_is_the_same(wanted: str, actual: str, same: bool) -> None:
     assert same_schedule(wanted, actual) is same
+
+
+@pytest.mark.parametrize(
+    ("wanted", "actual", "same"),
+    [
+        # Daylight saving time began meanwhile: the clock on the wall stays, the offset moves.
+        ("R/2026-03-01T02:00:00+01:00/P1D", "R/2026-06-01T02:00:00.000+02:00/P1D", True),
+        ("R/2026-03-01T02:00:00Z/P1D", "R/2026-06-01T02:00:00.000+02:00/P1D", True),
+        ("R/2026-03-01T02:00:00/P1D", "R/2026-06-01T03:00:00.000+02:00/P1D", False),
+        ("R/2026-03-01T02:00:00/PT24H", "R/2026-06-01T03:00:00.000+02:00/PT24H", True),
+    ],
+)
+def test_in_a_time_zone_the_clock_on_the_wall_counts(wanted: str, actual: str, same: bool) -> None:
+    assert same_schedule(wanted, actual, "Europe/Berlin") is same
+
+
+def test_a_changed_job_keeps_what_was_not_written() -> None:
+    shown: dict[str, Any] = {"name": "j", "command": "a", "retries": 5, "successCount": 3}
+    shown["schedule"] = "R2/2026-03-05T02:00:00.000Z/P1D"
+    written = {"name": "j", "command": "b", "schedule": "R3/2026-03-04T02:00:00Z/P1D"}
+    assert job_to_write(written, shown) == {**shown, "command": "b"}
+    assert job_to_write({**written, "schedule": "R//PT1H"}, shown)["schedule"] == "R//PT1H"
+    dependent = job_to_write({"name": "j", "command": "b", "parents": ["p"]}, shown)
+    assert "schedule" not in dependent and dependent["successCount"] == 3
+    assert "parents" not in job_to_write(written, dependent)
+    assert job_to_write(written, {}) == written
 
 
 def test_a_job_differs_by_what_was_written_only() -> None:
