@@ -23,6 +23,7 @@ from mesosphere.framework.calls import Outbox, Queued
 from mesosphere.framework.happenings import CallLost, Lost, Refused, Subscribed
 from mesosphere.framework.link import LINK, Action, Input, Link
 from mesosphere.framework.reconciliation import Reconciliation
+from mesosphere.framework.repeats import REPEAT_S, REPEAT_TIMER, Repeats
 from mesosphere.kernel.effects import (
     CancelTimer,
     Connect,
@@ -63,10 +64,6 @@ PREFIX = "framework/"
 STREAM = "framework/stream"
 RETRY_TIMER = "framework/retry"
 RECONCILE_TIMER = "framework/reconcile"
-WISH_TIMER = "framework/wish"
-WISH_RETRY_S = 2.0
-"""A REVIVE or SUPPRESS that may not have arrived is repeated after so long, the newest only."""
-
 LEADER_LABEL = "json.info_"
 API_PATH = "/api/v1/scheduler"
 
@@ -119,7 +116,7 @@ class FrameworkClient:
         self._redirects = 0
         self._leader_url: str | None = None  # what detection says; redirects may lead elsewhere
         self._reason = ""
-        self._wish: scheduler.Call | None = None
+        self._repeats = Repeats()
         self._refusal = Refused("", for_good=False)
 
     @property
@@ -140,7 +137,7 @@ class FrameworkClient:
             *self._step(Input.STOP)[0],
             CancelTimer(RETRY_TIMER),
             CancelTimer(RECONCILE_TIMER),
-            CancelTimer(WISH_TIMER),
+            CancelTimer(REPEAT_TIMER),
         ]
 
     def owns(self, event: Event) -> bool:
@@ -215,8 +212,8 @@ class FrameworkClient:
         happenings: list[Happening] = []
         for queued in self._outbox.close():
             happenings += self._lose(queued, "the subscription ended", definite=False)
-        self._wish = None  # a subscription begins without filters and suppression
-        return [CancelTimer(RECONCILE_TIMER), CancelTimer(WISH_TIMER)], happenings
+        self._repeats.forget()
+        return [CancelTimer(RECONCILE_TIMER), CancelTimer(REPEAT_TIMER)], happenings
 
     def _report_lost(self) -> Result:
         return [], [Lost(self._reason)]
@@ -297,8 +294,8 @@ class FrameworkClient:
         return self._step(Input.BREAK)
 
     def _timer_fired(self, event: TimerFired) -> Result:
-        if event.name == WISH_TIMER:
-            return [] if self._wish is None else self._send_wish(self._wish), []
+        if event.name == REPEAT_TIMER:
+            return [effect for call in self._repeats.take() for effect in self._send(call)], []
         if event.name == RETRY_TIMER:
             return self._step(Input.RETRY)
         if self.link is Link.SUBSCRIBED:
@@ -317,7 +314,9 @@ class FrameworkClient:
             self._reason = f"{queued.call.type} was refused: {reason}"
             more, happened = self._step(Input.BREAK)
             return [*effects, *more], [*happenings, *happened]
-        return [*effects, *self._arm_again(queued)], happenings
+        if queued.call.type == "DECLINE":
+            return effects, happenings  # it did arrive
+        return [*effects, *self._repeat(queued)], happenings
 
     def _call_failed(self, event: CallFailed) -> Result:
         queued, effects = self._outbox.settle(event.call)
@@ -327,7 +326,7 @@ class FrameworkClient:
         return [
             *effects,
             Log("warning", "call_failed", {"call": event.call, "reason": event.reason}),
-            *self._arm_again(queued),
+            *self._repeat(queued),
         ], happenings
 
     def _lose(self, queued: Queued, reason: str, definite: bool) -> list[Happening]:
@@ -416,14 +415,14 @@ class FrameworkClient:
     def _send_wish(self, call: scheduler.Call) -> list[Effect]:
         if self.link is not Link.SUBSCRIBED:
             return []
-        self._wish = call
-        return [CancelTimer(WISH_TIMER), *self._send(call)]
+        self._repeats.wish(call)
+        return self._send(call)
 
-    def _arm_again(self, lost: Queued) -> list[Effect]:
-        """What is repeated after a call that may not have arrived."""
-        if lost.call.type in ("REVIVE", "SUPPRESS") and self._wish is not None:
-            return [SetTimer(WISH_TIMER, WISH_RETRY_S)]
-        return self._arm_reconciliation()
+    def _repeat(self, lost: Queued) -> list[Effect]:
+        """Arm what is said or asked again after a call that may not have arrived."""
+        if not self._repeats.lost(lost.call):
+            return self._arm_reconciliation()
+        return [SetTimer(REPEAT_TIMER, REPEAT_S), *self._arm_reconciliation()]
 
     def teardown(self) -> list[Effect]:
         """TEARDOWN: remove the framework and kill all of its tasks."""
@@ -438,7 +437,8 @@ class FrameworkClient:
         effects, dropped = self._outbox.send(Queued(call, tasks))
         for queued in dropped:
             self._lose(queued, "the queue of calls is full", definite=True)
-        return effects if not dropped else [*effects, *self._arm_reconciliation()]
+            effects = [*effects, *self._repeat(queued)]
+        return effects
 
     def _ask_again(self) -> list[Effect]:
         effects: list[Effect] = []

@@ -5,6 +5,7 @@ import pytest
 from mesosphere.framework.calls import DECLINE_LIMIT, QUEUE_LIMIT
 from mesosphere.framework.client import RECONCILE_TIMER, RETRY_TIMER, CallLost, Lost
 from mesosphere.framework.reconciliation import BATCH, DELAY_LIMIT_S
+from mesosphere.framework.repeats import OFFERS_PER_CALL, REPEAT_TIMER
 from mesosphere.wire.mesos import AgentID, Launch, Operation, TaskID, TaskInfo
 from tests.scenarios.framework.harness import Wire, status
 
@@ -201,3 +202,62 @@ def test_a_teardown_goes_after_what_was_asked_before() -> None:
     wire.perform(wire.client.teardown())
     wire.ok(wire.calls[0])
     assert wire.types() == ["KILL", "TEARDOWN"]
+
+
+def test_offers_of_a_lost_decline_are_declined_again() -> None:
+    wire = Wire().subscribe()
+    wire.perform(wire.client.decline(["O1", "O2"], 60.0))
+    wire.fail(wire.calls[0], definite=False)
+    assert wire.types() == ["DECLINE"]
+    wire.ring(REPEAT_TIMER)
+    assert wire.sent()[1] == wire.sent()[0]
+    wire.ok(wire.calls[1])
+    assert REPEAT_TIMER not in wire.timers
+
+
+def test_offers_of_a_lost_or_refused_accept_are_declined() -> None:
+    wire = Wire().subscribe()
+    wire.perform(wire.client.accept(["O1"], [launch("t1")], 60.0))
+    wire.perform(wire.client.accept(["O2"], [launch("t2")], 5.0))
+    wire.fail(wire.calls[0], definite=True)
+    wire.ok(wire.calls[1], 400, b"Invalid task")
+    wire.ring(REPEAT_TIMER)
+    wire.ok(wire.calls[2])
+    declined = [call["decline"] for call in wire.sent()[2:]]
+    assert [body["offer_ids"][0]["value"] for body in declined] == ["O1", "O2"]
+    assert [body["filters"]["refuse_seconds"] for body in declined] == [60.0, 5.0]
+
+
+def test_a_refused_decline_is_not_repeated() -> None:
+    wire = Wire().subscribe()
+    wire.perform(wire.client.decline(["O1"]))
+    wire.ok(wire.calls[0], 400, b"Bad Request")
+    assert REPEAT_TIMER not in wire.timers
+
+
+def test_nothing_is_repeated_on_another_subscription() -> None:
+    wire = Wire().subscribe()
+    wire.perform(wire.client.decline(["O1"]))
+    wire.perform(wire.client.suppress())
+    wire.fail(wire.calls[0], definite=False)
+    assert REPEAT_TIMER in wire.timers
+    wire.cut()
+    assert REPEAT_TIMER not in wire.timers
+
+
+def test_only_the_newest_wish_is_repeated() -> None:
+    wire = Wire().subscribe()
+    wire.perform(wire.client.suppress())
+    wire.perform(wire.client.revive())
+    wire.fail(wire.calls[0], definite=False)
+    wire.fail(wire.calls[1], definite=False)
+    wire.ring(REPEAT_TIMER)
+    assert wire.types() == ["SUPPRESS", "REVIVE", "REVIVE"]
+
+
+def test_many_lost_offers_are_declined_in_bounded_calls() -> None:
+    wire = Wire().subscribe()
+    wire.perform(wire.client.decline([f"O{number}" for number in range(OFFERS_PER_CALL + 1)]))
+    wire.fail(wire.calls[0], definite=False)
+    wire.ring(REPEAT_TIMER)
+    assert len(wire.sent()[1]["decline"]["offer_ids"]) == OFFERS_PER_CALL
