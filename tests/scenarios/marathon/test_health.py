@@ -105,6 +105,27 @@ def test_a_check_of_mesos_is_handed_to_the_agent_and_its_result_is_taken() -> No
     assert world.app()["tasksHealthy"] == 1
 
 
+def test_what_a_check_of_mesos_found_is_told_with_the_task_that_it_killed() -> None:
+    world = World().lead()
+    check = {"protocol": "COMMAND", "command": {"value": "false"}, "gracePeriodSeconds": 1}
+    world.create(healthChecks=[check], instances=2)
+    world.offer()
+    ill, killed = world.tasks
+    world.run_all()
+    world.update(ill, "TASK_RUNNING", healthy=False, message="exited with status 1")
+    results = world.app()["tasks"][0]["healthCheckResults"]
+    assert results[0]["lastFailureCause"] == "exited with status 1"
+    world.update(ill, "TASK_KILLING", healthy=False)
+    world.update(ill, "TASK_KILLED", healthy=False, message="terminated with signal 15")
+    failure = world.app()["lastTaskFailure"]
+    assert (failure["taskId"], failure["state"]) == (ill, "TASK_KILLED")
+    told = "Task was killed since health check failed. Reason: exited with status 1"
+    assert failure["message"] == told
+    world.update(killed, "TASK_RUNNING", healthy=False, message="exited with status 2")
+    world.ask("DELETE", f"/v2/apps/web/tasks/{killed}")
+    assert world.app()["lastTaskFailure"] == failure, "a kill by hand is no failure"
+
+
 def test_a_new_leader_remembers_who_was_well() -> None:
     world = World().lead()
     started(world)

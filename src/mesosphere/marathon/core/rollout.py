@@ -88,7 +88,7 @@ def restart(app: App, seen: Sequence[Seen]) -> Decision:
 
 
 def _victims(app: App, staying: Sequence[Seen], count: int) -> list[str]:
-    """The `count` instances to kill: those that keep GROUP_BY even, then by state and age."""
+    """The `count` instances to kill: those that keep GROUP_BY even, by state, the ill, by age."""
     left = sorted(staying, key=lambda one: _order(app, one))
     kills: list[str] = []
     fields = len(left[0].spread) if left else 0
@@ -105,6 +105,6 @@ def _victims(app: App, staying: Sequence[Seen], count: int) -> list[str]:
     return kills
 
 
-def _order(app: App, one: Seen) -> tuple[int, float, str]:
+def _order(app: App, one: Seen) -> tuple[int, bool, float, str]:
     age = one.started_at if app.kill_selection == "OLDEST_FIRST" else -one.started_at
-    return (one.rank, age, one.id)
+    return (one.rank, one.is_healthy, age, one.id)

@@ -128,19 +128,24 @@ class Supervisor:
             )
             if found:
                 instance.addresses = found
-        if status.healthy is None:
+        # The last update repeats what the check said, with a message of its own.
+        if status.healthy is None or status.state != "TASK_RUNNING":
             return False
-        return self._take_mesos_health(outcome, instance, status.healthy)
+        cause = (status.message or "")[:MESSAGE_LIMIT]
+        return self._take_mesos_health(outcome, instance, status.healthy, cause)
 
-    def _take_mesos_health(self, outcome: Outcome, instance: Instance, healthy: bool) -> bool:
-        """Mesos ran a check of ours; returns whether that changed anything."""
+    def _mesos_check(self, instance: Instance) -> int | None:
+        """Which of its checks Mesos runs."""
         app = self._state.definition_of(instance)
-        index = (
-            next((i for i, one in enumerate(app.health_checks) if not one.by_marathon), None)
-            if app is not None
-            else None
-        )
-        if app is None or index is None:
+        checks = app.health_checks if app is not None else ()
+        return next((index for index, one in enumerate(checks) if not one.by_marathon), None)
+
+    def _take_mesos_health(
+        self, outcome: Outcome, instance: Instance, healthy: bool, cause: str
+    ) -> bool:
+        """Mesos ran a check of ours; returns whether that changed anything."""
+        index = self._mesos_check(instance)
+        if index is None:
             return False
         before = self._state.is_healthy(instance)
         health = instance.health[index]
@@ -156,7 +161,7 @@ class Supervisor:
         else:
             fields = {
                 "last_failure": now,
-                "last_failure_cause": "",
+                "last_failure_cause": cause,
                 "consecutive_failures": health.consecutive_failures + 1,
             }
         results = list(instance.health)
@@ -214,6 +219,8 @@ class Supervisor:
         self._tell_status(
             outcome, instance, condition, message, status.state if status is not None else None
         )
+        if condition is Condition.KILLED:
+            self._record_ill_health(outcome, instance)
         for consequence in consequences:
             if consequence is Consequence.LENGTHEN_DELAY:
                 self._lengthen_delay(outcome, instance)
@@ -256,6 +263,18 @@ class Supervisor:
         if instance.app_id in self._state.root.apps:
             self._state.failures[instance.app_id] = failure
             self._state.storage.put_failure(failure)
+
+    def _record_ill_health(self, outcome: Outcome, instance: Instance) -> None:
+        """Mesos killed it after its check had failed: told as when Marathon's own check does."""
+        index = self._mesos_check(instance)
+        is_ours = instance.id in self._due_kills or instance.id in self._sent_kills
+        if index is None or is_ours or instance.is_leaving:
+            return
+        health = instance.health[index]
+        if health.is_known and not health.is_alive:
+            message = "Task was killed since health check failed. Reason: "
+            cause = health.last_failure_cause or ""
+            self.record_failure(outcome, instance, "TASK_KILLED", message + cause)
 
     def _remove(self, outcome: Outcome, instance: Instance) -> None:
         state = self._state
