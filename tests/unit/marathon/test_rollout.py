@@ -43,6 +43,12 @@ def test_killing_keeps_groups_even() -> None:
     assert rollout.scale(app(2), 2, spread).kill == ("c",)
 
 
+def test_scaling_down_keeps_the_healthy() -> None:
+    everything = [seen("a", ready=False), seen("bb"), seen("ccc")]
+    assert rollout.scale(app(2), 2, everything).kill == ("a",)
+    assert rollout.scale(app(1), 1, everything).kill == ("a", "ccc")
+
+
 def test_ill_old_instances_go_before_healthy_ones() -> None:
     decision = rollout.restart(
         app(4, 0.5), [seen(name, old=True, ready=name != "c") for name in "abcd"]
