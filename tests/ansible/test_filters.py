@@ -1,0 +1,75 @@
+"""The filters for inventories."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+import yaml
+from ansible.errors import AnsibleFilterError
+from tests.ansible.conftest import ROOT, load
+
+FILTERS = ("addresses", "command_line", "quorum", "zookeeper_hosts", "zookeeper_url")
+HOSTVARS: Mapping[str, Mapping[str, Any]] = {
+    "a": {"mesosphere_address": "10.0.0.1", "ansible_host": "192.0.2.1"},
+    "b": {"ansible_host": "192.0.2.2"},
+    "c": {},
+}
+
+
+@pytest.fixture(scope="module")
+def filters() -> ModuleType:
+    return load(ROOT / "filter_plugins" / "mesosphere.py", "mesosphere_filters")
+
+
+@pytest.mark.parametrize(("count", "majority"), [(1, 1), (3, 2), (5, 3), (7, 4)])
+def test_a_quorum_is_the_smallest_majority(filters: ModuleType, count: int, majority: int) -> None:
+    assert filters.quorum(["host"] * count) == majority
+
+
+@pytest.mark.parametrize(
+    ("hosts", "said"),
+    [
+        ([], "at least one master"),
+        (["a", "b"], "odd number of masters, not 2"),
+        ("abc", "needs a list of hosts"),
+        (3, "needs a list of hosts"),
+    ],
+)
+def test_no_and_even_masters_have_no_quorum(filters: ModuleType, hosts: Any, said: str) -> None:
+    with pytest.raises(AnsibleFilterError, match=said):
+        filters.quorum(hosts)
+
+
+def test_the_address_is_the_one_for_other_hosts_first(filters: ModuleType) -> None:
+    assert filters.addresses(["c", "a", "b"], HOSTVARS) == ["c", "10.0.0.1", "192.0.2.2"]
+
+
+def test_zookeeper_is_named_with_every_host(filters: ModuleType) -> None:
+    assert filters.zookeeper_hosts(["a", "b"], HOSTVARS) == "10.0.0.1:2181,192.0.2.2:2181"
+    url = filters.zookeeper_url(["a", "c"], HOSTVARS, "/mesos/", 2000)
+    assert url == "zk://10.0.0.1:2000,c:2000/mesos"
+    with pytest.raises(AnsibleFilterError, match="is empty"):
+        filters.zookeeper_url([], HOSTVARS, "mesos")
+
+
+def test_flags_become_arguments(filters: ModuleType) -> None:
+    flags = {"port": 5050, "on": True, "off": False, "group": ["a", "b"], "none": None, "no": ""}
+    assert filters.command_line(flags) == [
+        "--port=5050",
+        "--on=true",
+        "--off=false",
+        "--group=a",
+        "--group=b",
+    ]
+
+
+def test_every_filter_is_documented(filters: ModuleType) -> None:
+    assert sorted(filters.FilterModule().filters()) == sorted(FILTERS)
+    for name in FILTERS:
+        path = Path(ROOT / "filter_plugins" / f"{name}.yml")
+        page = yaml.safe_load(path.read_text())
+        assert page["DOCUMENTATION"]["name"] == name
+        assert page["DOCUMENTATION"]["options"]["_input"]["description"]
+        assert page["EXAMPLES"] and page["RETURN"]["_value"]["description"]
