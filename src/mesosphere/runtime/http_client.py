@@ -6,6 +6,7 @@ connections and failures to connect are definite; anything after bytes were sent
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable
 
 import aiohttp
@@ -221,6 +222,11 @@ def explain(error: BaseException) -> str:
     """One sentence of an exception."""
     if isinstance(error, TimeoutError) and not str(error):
         return "timed out"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        cause = error.os_error
+        number = cause.errno or 0  # negative: of the resolver, which has its own words
+        reason = os.strerror(number) if number > 0 else cause.strerror or str(cause)
+        return f"can't connect to {error.host}:{error.port}: {reason}"
     text = str(error) or type(error).__name__
     return text if len(text) < 500 else text[:500] + "..."
 
