@@ -101,15 +101,16 @@ def test_why_an_app_does_not_come_to_run_is_told(stack: Stack) -> None:
     )
 
     def failure(app_id: str) -> str:
-        return str(stack.app(app_id)["lastTaskFailure"]["message"])
+        return wait_for(
+            lambda: str(stack.app(app_id)["lastTaskFailure"]["message"]), f"{app_id}'s failure"
+        )
 
-    reasons = {name: wait_for(lambda name=name: failure(name), name) for name in ("/wrong", "/deaf", "/ill")}  # type: ignore[misc]  # fmt: skip
-    assert reasons["/wrong"] == "Command exited with status 3"
-    assert "health check failed" in reasons["/deaf"] and "Connection refused" in reasons["/deaf"]
-    assert "health check failed" in reasons["/ill"] and "4" in reasons["/ill"]
-    [large] = [
-        one for one in stack.ask("GET", "/v2/queue")["queue"] if one["app"]["id"] == "/large"
-    ]
+    assert failure("/wrong") == "Command exited with status 3"
+    deaf, ill_one = failure("/deaf"), failure("/ill")
+    assert "health check failed" in deaf and "Connection refused" in deaf
+    assert "health check failed" in ill_one and "status 4" in ill_one
+    queue = stack.ask("GET", "/v2/queue")["queue"]
+    [large] = [one for one in queue if one["app"]["id"] == "/large"]
     refused = large["processedOffersSummary"]["rejectSummaryLastOffers"]
     assert [one["reason"] for one in refused if one["declined"]] == ["InsufficientCpus"]
     [deployment] = stack.ask("GET", "/v2/deployments")
