@@ -68,9 +68,13 @@ class Ledger:
         """Begin the next transaction, if there is need and none is under way."""
         if self._flying is not None:
             return []
-        if not self._dirty:
+        effects: list[Effect] = []
+        while not self._dirty and self._waiting:
+            # What runs may mark nodes, or wait for more, itself.
             waiting, self._waiting = self._waiting, []
-            return [effect for action in waiting for effect in action(now)]
+            effects += [effect for action in waiting for effect in action(now)]
+        if not self._dirty:
+            return effects
         writes: list[Write] = []
         size = 0
         for path in list(self._dirty):
@@ -85,7 +89,8 @@ class Ledger:
         if not self._dirty:
             self._flying, self._waiting = self._waiting, []
         self._count += 1
-        return [Commit(f"{self._name}/{self._count}", (Check(EPOCH, self._epoch), *writes))]
+        commit = Commit(f"{self._name}/{self._count}", (Check(EPOCH, self._epoch), *writes))
+        return [*effects, commit]
 
     def committed(self, now: float) -> list[Effect]:
         """The transaction under way was made: what waited for it happens."""

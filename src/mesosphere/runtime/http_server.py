@@ -115,6 +115,9 @@ class HttpServer:
         """Answer with headers and keep the body open."""
         exchange = self._exchanges.get(request)
         if exchange is None or exchange.answered.done():
+            # The machine takes the stream for open: it must hear that it is not.
+            reason = "the peer went away before the stream began"
+            asyncio.get_running_loop().call_soon(self._on_closed, request, reason)
             return
         exchange.status, exchange.headers = status, headers
         exchange.limit_bytes = limit_bytes

@@ -268,6 +268,8 @@ class Node:
         exchange = self._exchanges.get(effect.request)
         if exchange is not None:
             exchange.start(effect.status, effect.headers)
+        else:
+            self.deliver(on.StreamClosed(effect.request, "the peer went away"))
 
     def _send(self, effect: fx.Send) -> None:
         exchange = self._exchanges.get(effect.stream)

@@ -76,9 +76,10 @@ def _subscribe(
         return
     info = call.agent_info
     identifier = info.id.value if info.id is not None else ""
-    if identifier in master.state.gone:
-        shutdown = link.Shutdown(message="Agent has been marked gone")
-        _refuse(master, event.request, link.Event(type="SHUTDOWN", shutdown=shutdown))
+    request = event.request
+    known = master.registry.agents.get(identifier)
+    if known is not None and known.state == GONE:
+        master.when_durable(lambda later: _refuse_gone(master, request))
         return
     is_new = not identifier
     pid = f"slave(1)@{event.peer or '127.0.0.1'}:{info.port}"
@@ -86,35 +87,43 @@ def _subscribe(
         identifier = f"{master.id}-S{master.agent_count}"
         master.agent_count += 1
         info = msgspec.structs.replace(info, id=mesos.AgentID(identifier))
-        _replace_twin(master, now, pid)
-    known = master.registry.agents.get(identifier)
+        for twin in _twins(master, pid):
+            master.registry.remove_agent(twin.id)
     if known is None or known.state != ADMITTED or known.info != info:
         master.registry.put_agent(identifier, AgentRecord(info, ADMITTED, now))
-    request = event.request
 
     def admit(later: float) -> None:
         record = master.registry.agents.get(identifier)
-        if record is not None and record.state == ADMITTED:
-            agent = Agent(
-                id=identifier,
-                info=info,
-                total=total,
-                version=call.version,
-                pid=pid,
-                registered_at=later,
-                capabilities=tuple(entry.type or "" for entry in call.capabilities),
-            )
-            _admit(master, later, request, agent, call, is_new)
+        if record is None or record.state != ADMITTED:
+            # It was marked gone, or left, while this waited.
+            _refuse_gone(master, request)
+            return
+        if is_new:
+            for twin in _twins(master, pid):
+                master.registry.remove_agent(twin.id)
+                _take_out(master, later, twin, "TASK_GONE", "the agent was started anew")
+        agent = Agent(
+            id=identifier,
+            info=info,
+            total=total,
+            version=call.version,
+            pid=pid,
+            registered_at=later,
+            capabilities=tuple(entry.type or "" for entry in call.capabilities),
+        )
+        _admit(master, later, request, agent, call, is_new)
 
     master.when_durable(admit)
 
 
-def _replace_twin(master: "MasterMachine", now: float, pid: str) -> None:
-    """A new agent at an address where one is registered: the old one lost its state."""
-    for agent in list(master.state.agents.values()):
-        if agent.pid == pid:
-            master.registry.remove_agent(agent.id)
-            _take_out(master, now, agent, "TASK_GONE", "the agent was started anew")
+def _refuse_gone(master: "MasterMachine", request: str) -> None:
+    shutdown = link.Shutdown(message="Agent has been marked gone")
+    _refuse(master, request, link.Event(type="SHUTDOWN", shutdown=shutdown))
+
+
+def _twins(master: "MasterMachine", pid: str) -> list[Agent]:
+    """Agents registered at an address where a new one presents itself: they lost their state."""
+    return [agent for agent in master.state.agents.values() if agent.pid == pid]
 
 
 def _admit(
@@ -159,10 +168,9 @@ def _admit(
         hostname=agent.info.hostname,
         tasks=len(agent.tasks),
     )
-    master.publish(
-        "AGENT_ADDED",
-        {"agent": {"agent_info": agent.info, "active": True, "version": agent.version}},
-    )
+    if old is None:
+        body = {"agent_info": agent.info, "active": True, "version": agent.version}
+        master.publish("AGENT_ADDED", {"agent": body})
     master.make_dirty(agent.id)
 
 
@@ -177,7 +185,7 @@ def _replace(master: "MasterMachine", now: float, old: Agent) -> list[TaskRecord
     records = list(old.tasks.values())
     for record in records:
         if record.holds_resources:
-            master.tree.release(record.role, record.key[0], record.resources.scalars())
+            tasks.discharge(master, record)
     master.tree.add_total(old.total.scalars(), sign=-1)
     del master.state.agents[old.id]
     return records
@@ -214,6 +222,12 @@ def _take_task(
     was_unreachable: bool,
 ) -> None:
     task = report.task
+    namesake = framework.tasks.get(task.task_id.value)
+    if namesake is not None and namesake.task.agent_id.value != agent.id:
+        # It was given up and its id used again elsewhere, where it lives now.
+        body = link.KillTask(framework_id=task.framework_id, task_id=task.task_id)
+        master.tell_agent(agent, link.Event(type="KILL_TASK", kill_task=body))
+        return
     earlier = framework.tasks.get(task.task_id.value) or framework.unreachable.pop(
         task.task_id.value, None
     )
@@ -396,9 +410,20 @@ def mark_gone(master: "MasterMachine", now: float, event: AgentGone) -> None:
             shutdown = link.Shutdown(message="Agent has been marked gone")
             master.tell_agent(agent, link.Event(type="SHUTDOWN", shutdown=shutdown))
             _take_out(master, later, agent, "TASK_GONE_BY_OPERATOR", "marked gone by an operator")
+        _lose_unreachable(master, later, agent_id)
         master.reply(event.request, Response(200))
 
     master.when_durable(remove)
+
+
+def _lose_unreachable(master: "MasterMachine", now: float, agent_id: str) -> None:
+    """Unreachable tasks of an agent that is gone will not come back either."""
+    for framework in master.state.frameworks.values():
+        for name, record in list(framework.unreachable.items()):
+            if record.task.agent_id.value == agent_id:
+                del framework.unreachable[name]
+                reason = "marked gone by an operator"
+                _lose_task(master, now, framework, record, "TASK_GONE_BY_OPERATOR", reason)
 
 
 # --- calls of a subscribed agent ----------------------------------------------------------------

@@ -49,7 +49,7 @@ def take(master: "MasterMachine", now: float, event: SchedulerCalled) -> None:
     framework.counts[name] = framework.counts.get(name, 0) + 1
     if call.type == "UPDATE_FRAMEWORK":
         assert call.update_framework is not None
-        frameworks.update(master, framework, event.request, call.update_framework)
+        frameworks.update(master, now, framework, event.request, call.update_framework)
         return
     master.reply(event.request, ACCEPTED)
     _CALLS[call.type](master, now, framework, call)
@@ -150,6 +150,13 @@ def _refuse_operation(
                 info.task_id, "TASK_ERROR", "REASON_TASK_GROUP_INVALID", reason, now, info.agent_id
             )
             tasks.send(master, framework, status)
+    _fail_operation(master, framework, operation, reason)
+
+
+def _fail_operation(
+    master: "MasterMachine", framework: Framework, operation: scheduler.Operation, reason: str
+) -> None:
+    """Feedback, which is given for operations that have an id."""
     if operation.id is not None:
         failed = mesos.OperationStatus(
             operation_id=operation.id, state="OPERATION_ERROR", message=reason
@@ -181,7 +188,8 @@ def _drop(
             status = tasks.own_status(info.task_id, state, reason, message, now, info.agent_id)
             tasks.send(master, framework, status)
         if not infos:
-            _refuse_operation(master, now, framework, operation)
+            reason_told = f"Operation attempted with invalid offers: {fault}"
+            _fail_operation(master, framework, operation, reason_told)
 
 
 def decline(

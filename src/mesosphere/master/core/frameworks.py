@@ -48,21 +48,24 @@ def subscribe(master: "MasterMachine", now: float, event: "SchedulerCalled") -> 
     if fault is not None:
         _refuse(master, event.request, fault)
         return
-    if known is None:
-        known = _create(master, now, info, identifier)
-    else:
-        _fail_over(master, now, known, info)
-    known.suppressed = dict.fromkeys(call.suppressed_roles)
-    _attach(master, known, event.request)
-    _persist(master, known)
-    framework = known
-    stream = event.request
+    is_new = known is None
+    framework = known or _create(master, now, info, identifier)
+    framework.subscribing += 1
+    _persist(master, framework, _merged(framework, info))
 
-    def welcome(later: float) -> None:
-        if framework.stream == stream:
-            _welcome(master, framework)
+    def attach(later: float) -> None:
+        framework.subscribing -= 1
+        if master.state.frameworks.get(framework.id) is not framework:
+            _refuse(master, event.request, "Framework has been removed")
+            return
+        if not is_new:
+            _fail_over(master, later, framework, info)
+        framework.suppressed = dict.fromkeys(call.suppressed_roles)
+        _attach(master, framework, event.request)
+        _persist(master, framework, framework.info)
+        _welcome(master, framework)
 
-    master.when_durable(welcome)
+    master.when_durable(attach)
 
 
 def _refuse(master: "MasterMachine", request: str, message: str) -> None:
@@ -96,8 +99,19 @@ def recover(
     if framework is None:
         framework = Framework(identifier, info, registered_at, is_recovered=True)
         master.state.frameworks[identifier] = framework
-        _start_failover(master, framework)
+        # It did not leave, the master did: it has as long as the agents have, whatever its timeout.
+        _start_failover(master, framework, master.config.agent_reregister_timeout_s)
     return framework
+
+
+def _merged(framework: Framework, info: mesos.FrameworkInfo) -> mesos.FrameworkInfo:
+    """What a new subscription changes: `user` and `checkpoint` stay what they were."""
+    return msgspec.structs.replace(
+        info,
+        id=mesos.FrameworkID(framework.id),
+        user=framework.info.user,
+        checkpoint=framework.info.checkpoint,
+    )
 
 
 def _fail_over(
@@ -113,13 +127,7 @@ def _fail_over(
     for offer in list(framework.offers.values()):
         offers.give_back(master, now, offer)  # the new stream never saw them: nothing to rescind
     _leave_roles(master, framework)
-    # These two keep what they were.
-    framework.info = msgspec.structs.replace(
-        info,
-        id=mesos.FrameworkID(framework.id),
-        user=framework.info.user,
-        checkpoint=framework.info.checkpoint,
-    )
+    framework.info = _merged(framework, info)
     framework.reregistered_at = now
     framework.is_recovered = False
     master.out.append(CancelTimer(FAILOVER_TIMER + framework.id))
@@ -146,24 +154,28 @@ def _welcome(master: "MasterMachine", framework: Framework) -> None:
     master.tell(framework, scheduler.Event(type="HEARTBEAT"))
     for role in framework.roles:
         master.tree.add_client(role, framework.id)
-    for agent in master.state.agents.values():
-        update = link.UpdateFramework(framework_info=framework.info)
-        master.tell_agent(agent, link.Event(type="UPDATE_FRAMEWORK", update_framework=update))
-    kind = "FRAMEWORK_ADDED" if framework.reregistered_at is None else "FRAMEWORK_UPDATED"
-    master.publish(kind, {"framework": {"framework_info": framework.info, "active": True}})
+    is_new = framework.reregistered_at is None
+    _announce(master, framework, "FRAMEWORK_ADDED" if is_new else "FRAMEWORK_UPDATED")
     master.make_all_dirty()
 
 
-def _persist(master: "MasterMachine", framework: Framework) -> None:
-    record = FrameworkRecord(framework.info, framework.registered_at)
-    master.registry.put_framework(framework.id, record)
+def _announce(master: "MasterMachine", framework: Framework, kind: str) -> None:
+    for agent in master.state.agents.values():
+        update = link.UpdateFramework(framework_info=framework.info)
+        master.tell_agent(agent, link.Event(type="UPDATE_FRAMEWORK", update_framework=update))
+    master.publish(kind, {"framework": {"framework_info": framework.info, "active": True}})
+
+
+def _persist(master: "MasterMachine", framework: Framework, info: mesos.FrameworkInfo) -> None:
+    record = FrameworkRecord(info, framework.registered_at)
+    if master.registry.frameworks.get(framework.id) != record:
+        master.registry.put_framework(framework.id, record)
 
 
 def _leave_roles(master: "MasterMachine", framework: Framework) -> None:
-    held = {record.role for record in framework.tasks.values() if record.holds_resources}
+    # A role whose resources its tasks still hold goes with the last of them (tasks.discharge).
     for role in framework.roles:
-        if role not in held:
-            master.tree.remove_client(role, framework.id)
+        master.tree.remove_idle_client(role, framework.id)
 
 
 def disconnect(master: "MasterMachine", now: float, identifier: str, reason: str) -> None:
@@ -179,15 +191,15 @@ def disconnect(master: "MasterMachine", now: float, identifier: str, reason: str
     _start_failover(master, framework)
 
 
-def _start_failover(master: "MasterMachine", framework: Framework) -> None:
-    delay_s = min(max(framework.info.failover_timeout, 0.0), FAILOVER_LIMIT_S)
+def _start_failover(master: "MasterMachine", framework: Framework, at_least_s: float = 0.0) -> None:
+    delay_s = min(max(framework.info.failover_timeout, at_least_s), FAILOVER_LIMIT_S)
     master.out.append(SetTimer(FAILOVER_TIMER + framework.id, delay_s))
 
 
 def expire(master: "MasterMachine", now: float, identifier: str) -> None:
     """The failover timeout has passed."""
     framework = master.state.frameworks.get(identifier)
-    if framework is not None and not framework.is_connected:
+    if framework is not None and not framework.is_connected and not framework.subscribing:
         master.log("warning", "framework_failover_timeout", framework=identifier)
         remove(master, now, framework)
 
@@ -237,7 +249,11 @@ def _end_with_framework(
 
 
 def update(
-    master: "MasterMachine", framework: Framework, request: str, call: scheduler.UpdateFramework
+    master: "MasterMachine",
+    now: float,
+    framework: Framework,
+    request: str,
+    call: scheduler.UpdateFramework,
 ) -> None:
     """UPDATE_FRAMEWORK: 200, or 400 with the reason."""
     info = call.framework_info
@@ -251,10 +267,19 @@ def update(
         master.reply(request, text_response(400, fault))
         return
     _leave_roles(master, framework)
-    framework.info = msgspec.structs.replace(info, id=mesos.FrameworkID(framework.id))
+    framework.info = info
+    for offer in list(framework.offers.values()):
+        if offer.role not in framework.roles:
+            offers.rescind(master, now, offer)
+            master.tree.remove_idle_client(offer.role, framework.id)
     framework.suppressed = dict.fromkeys(call.suppressed_roles)
     for role in framework.roles:
         master.tree.add_client(role, framework.id)
-    _persist(master, framework)
-    master.when_durable(lambda now: master.reply(request, text_response(200, "")))
+    _persist(master, framework, info)
+
+    def confirm(later: float) -> None:
+        master.reply(request, text_response(200, ""))
+        _announce(master, framework, "FRAMEWORK_UPDATED")
+
+    master.when_durable(confirm)
     master.make_all_dirty()

@@ -32,6 +32,7 @@ def claimants(master: "MasterMachine") -> dict[str, Claimant]:
     return {
         framework.id: Claimant(
             is_active=framework.is_connected,
+            roles=frozenset(framework.roles),
             takes_gpus=framework.has("GPU_RESOURCES") or not master.config.filter_gpu_resources,
             takes_revocable=framework.has("REVOCABLE_RESOURCES"),
             takes_refined=framework.has("RESERVATION_REFINEMENT"),

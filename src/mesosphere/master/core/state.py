@@ -94,6 +94,7 @@ class Framework:
     stream: str | None = None
     stream_id: str = ""
     is_recovered: bool = False
+    subscribing: int = 0  # SUBSCRIBE calls that wait for the registry
     suppressed: dict[str, None] = field(default_factory=dict)
     tasks: dict[str, TaskRecord] = field(default_factory=dict)
     unreachable: dict[str, TaskRecord] = field(default_factory=dict)

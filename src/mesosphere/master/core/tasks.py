@@ -80,12 +80,20 @@ def release(master: "MasterMachine", record: TaskRecord) -> None:
     if not record.holds_resources:
         return
     record.holds_resources = False
-    framework_id, _ = record.key
     agent = master.state.agents.get(record.task.agent_id.value)
     if agent is not None:
         agent.used = agent.used - record.resources
         master.make_dirty(agent.id)
+    discharge(master, record)
+
+
+def discharge(master: "MasterMachine", record: TaskRecord) -> None:
+    """Take what a task holds from its role's share; a role that was left goes with the last."""
+    framework_id, _ = record.key
     master.tree.release(record.role, framework_id, record.resources.scalars())
+    framework = master.state.frameworks.get(framework_id)
+    if framework is None or record.role not in framework.roles:
+        master.tree.remove_idle_client(record.role, framework_id)
 
 
 def move(
@@ -96,19 +104,17 @@ def move(
     state = latest or status.state
     step = TASK.step(task.state, state)
     changed = not task.statuses or task.statuses[-1].state != status.state
-    if changed:
-        task.statuses.append(msgspec.structs.replace(status, data=None))
-    elif task.statuses:
-        task.statuses[-1].healthy = status.healthy
-    if step is None:
-        return False
-    moved = task.state != step.state
-    task.state = step.state
-    for action in step.actions:
-        if action is Action.RELEASE:
-            release(master, record)
-        else:
-            _hold(master, record)
+    kept = msgspec.structs.replace(status, data=None)
+    # One status for each state in a row: the newest, or health checks would pile up.
+    task.statuses = [*task.statuses, kept] if changed else [*task.statuses[:-1], kept]
+    moved = step is not None and task.state != step.state
+    if step is not None:
+        task.state = step.state
+        for action in step.actions:
+            if action is Action.RELEASE:
+                release(master, record)
+            else:
+                _hold(master, record)
     if moved and is_terminal(task.state):
         master.state.count(f"master/tasks_{task.state.removeprefix('TASK_').lower()}")
     if moved or changed:
@@ -171,7 +177,7 @@ def take_update(master: "MasterMachine", now: float, agent: Agent, update: link.
         return
     status.agent_id = mesos.AgentID(agent.id)
     record = framework.tasks.get(status.task_id.value)
-    if record is not None:
+    if record is not None and record.task.agent_id.value == agent.id:
         move(master, record, status, update.latest_state)
         record.task.status_update_state = status.state
         record.task.status_update_uuid = status.uuid

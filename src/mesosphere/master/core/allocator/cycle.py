@@ -37,6 +37,7 @@ class Claimant(NamedTuple):
     """What a framework can take."""
 
     is_active: bool
+    roles: frozenset[str]
     takes_gpus: bool
     takes_revocable: bool
     takes_refined: bool
@@ -79,6 +80,8 @@ def verdict(
     """What a claimant would get of an agent, or why it gets nothing."""
     if not claimant.is_active:
         return "the framework is not connected"
+    if role not in claimant.roles:
+        return "the framework is not subscribed to this role"
     if role in claimant.suppressed:
         return "the framework suppressed offers for this role"
     if has_gpus(free.agent) and not claimant.takes_gpus:

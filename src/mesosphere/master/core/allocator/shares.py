@@ -78,6 +78,12 @@ class Tree:
             del self._clients[role]
             self._prune(role)
 
+    def remove_idle_client(self, role: str, framework: str) -> None:
+        """The same, unless it holds something in the role."""
+        share = self._clients.get(role, {}).get(framework)
+        if share is not None and not share.scalars:
+            self.remove_client(role, framework)
+
     def allocate(self, role: str, framework: str, scalars: Mapping[str, int]) -> None:
         """Count resources given to a framework under a role."""
         self.add_client(role, framework)
