@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
+from tests.tidy.variables import role_names, variables_page
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(path.stem for path in (ROOT / "library").glob("*.py"))
@@ -53,3 +54,21 @@ def test_what_is_returned_is_documented(
     returned = yaml.safe_load(load_module(name).RETURN)
     assert returned
     assert all(entry["description"] and entry["returned"] for entry in returned.values())
+
+
+def test_the_page_of_variables_is_what_roles_and_modules_say() -> None:
+    written = (ROOT / "docs/operations/variables.md").read_text()
+    assert written == variables_page(), "run script/lint --fix to write it"
+
+
+@pytest.mark.parametrize("kind", ["library/*.py", "filter_plugins/*.yml", "playbooks/*.yml"])
+def test_the_guide_names_everything_there_is(kind: str) -> None:
+    guide = (ROOT / "docs/ansible.md").read_text()
+    names = [path.name if "playbooks" in kind else path.stem for path in ROOT.glob(kind)]
+    assert names
+    assert not [name for name in names if f"`{name}`" not in guide]
+
+
+def test_the_guide_names_every_role() -> None:
+    guide = (ROOT / "docs/ansible.md").read_text()
+    assert not [name for name in role_names() if f"`{name}`" not in guide]

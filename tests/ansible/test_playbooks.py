@@ -1,6 +1,7 @@
 """Playbooks as a user runs them: refusals come before any host is touched."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -91,3 +92,42 @@ def test_a_host_without_python_is_told_so(tmp_path: Path) -> None:
     done = play("-i", str(hosts), str(playbook), ANSIBLE_EXECUTABLE=str(shell))
     assert done.returncode != 0
     assert "bare has no Python 3; run `apt-get install python3` on it first" in done.stdout
+
+
+def include(directory: Path, role: dict[str, str], **variables: object) -> str:
+    playbook = directory / "play.yml"
+    task = {"ansible.builtin.include_role": role, "vars": variables}
+    plays = [{"hosts": "localhost", "gather_facts": False, "tasks": [task]}]
+    playbook.write_text(yaml.safe_dump(plays))
+    return str(playbook)
+
+
+def test_a_distribution_that_the_roles_do_not_know_is_refused(tmp_path: Path) -> None:
+    role = {"name": "common", "tasks_from": "preflight"}
+    playbook = include(tmp_path, role, common_distributions=["Plan 9", "Multics"])
+    done = play("-i", "inventories/local", playbook)
+    assert done.returncode != 0
+    said = " ".join(done.stdout.split())
+    assert "the roles are written for Plan 9 and Multics." in said
+    assert "changed=0" in said
+
+
+def test_a_service_that_does_not_get_healthy_shows_its_last_lines(tmp_path: Path) -> None:
+    (tmp_path / "sick.log").write_text("first\nno memory left\n")
+    with socket.socket() as probing:
+        probing.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probing.getsockname()[1]}/ping"  # bound, but nobody listens
+        playbook = include(
+            tmp_path,
+            {"name": "service", "tasks_from": "health"},
+            service_name="sick",
+            service_health_url=url,
+            service_health_timeout_s=1,
+            service_log_directory=str(tmp_path),
+        )
+        done = play("-i", "inventories/local", playbook)
+    assert done.returncode != 0
+    said = " ".join(done.stdout.split())
+    assert f"sick did not answer at {url} within 1 s (last: " in said
+    if not Path("/run/systemd/system").is_dir():
+        assert "It wrote: first no memory left" in said

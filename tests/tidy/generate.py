@@ -1,4 +1,4 @@
-"""Writes the generated pages: `docs/operations/flags.md` and `docs/operations/exit-codes.md`."""
+"""Writes the generated pages of `docs/operations`: flags.md, exit-codes.md and variables.md."""
 
 import ast
 import importlib
@@ -8,6 +8,7 @@ from mesosphere.kernel.durations import format_duration
 from mesosphere.kernel.exit_codes import ExitCode
 from mesosphere.kernel.flags import Flag
 from tests.tidy.tree import ROOT, SOURCE
+from tests.tidy.variables import variables_page
 
 
 def flags_page() -> str:
@@ -67,9 +68,10 @@ def exit_codes_page() -> str:
 
 
 def main() -> None:
-    """Write both pages."""
+    """Write the pages."""
     (ROOT / "docs" / "operations" / "exit-codes.md").write_text(exit_codes_page())
     (ROOT / "docs" / "operations" / "flags.md").write_text(flags_page())
+    (ROOT / "docs" / "operations" / "variables.md").write_text(variables_page())
 
 
 if __name__ == "__main__":
