@@ -40,6 +40,15 @@ FLAGS: tuple[Flag, ...] = (
     Flag("cluster_name", "str", "", "Notifications", "prefix of the subjects of notifications"),
     Flag("http_notification_url", "str", None, "Notifications", "URL that is told of failures"),
     Flag(
+        "http_notification_credentials",
+        "str",
+        None,
+        "Notifications",
+        "user:password for --http_notification_url",
+    ),
+    Flag("slack_url", "str", None, "Notifications", "webhook of Slack that is told of failures"),
+    Flag("mattermost_url", "str", None, "Notifications", "the same of Mattermost"),
+    Flag(
         "logging_level",
         "str",
         "INFO",

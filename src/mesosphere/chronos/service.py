@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mesosphere.chronos.api import api
 from mesosphere.chronos.core.machine import ChronosConfig, ChronosMachine
+from mesosphere.chronos.core.notifications import Channels
 from mesosphere.chronos.flags import FLAGS
 from mesosphere.framework.client import ClientConfig
 from mesosphere.kernel.exit_codes import ExitCode
@@ -49,8 +50,13 @@ def configure(settings: Settings, hostname: str) -> ChronosConfig:
         reconciliation_interval_s=settings.reconciliation_interval,
         decline_s=None if decline_ms is None else decline_ms / 1000,
         history_limit=settings.job_history_limit,
-        notification_url=settings.http_notification_url,
-        cluster_name=settings.cluster_name,
+        channels=Channels(
+            http_url=settings.http_notification_url,
+            credentials=settings.http_notification_credentials,
+            slack_url=settings.slack_url,
+            mattermost_url=settings.mattermost_url,
+            cluster_name=settings.cluster_name,
+        ),
     )
 
 

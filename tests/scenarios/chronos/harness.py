@@ -54,6 +54,7 @@ class World:
         self.store = store if store is not None else {}
         self.now = START
         self.calls: list[dict[str, Any]] = []
+        self.sent: list[Call] = []
         self.replies: dict[str, Response] = {}
         self.timers: dict[str, float] = {}
         self.halted: Halt | None = None
@@ -87,6 +88,7 @@ class World:
                 else:
                     self.commit(effect)
             elif isinstance(effect, Call):
+                self.sent.append(effect)
                 self.calls.append(json.loads(effect.body))
                 self.give(CallAnswered(effect.call, 202, {}, b""))
             elif isinstance(effect, Reply):

@@ -1,7 +1,9 @@
 """Stories of jobs: due, launched, finished, failed, retried."""
 
+import json
 from typing import Any
 
+from mesosphere.chronos.core.notifications import Channels
 from tests.scenarios.chronos.harness import START, World
 
 HOURLY = "R/2023-11-14T22:00:00Z/PT1H"  # START is 22:13:20 of that day
@@ -235,7 +237,7 @@ def test_constraints_choose_the_agent() -> None:
 
 
 def test_failures_are_notified_also_of_a_job_that_nobody_owns() -> None:
-    world = World(notification_url="http://hook/").lead()
+    world = World(channels=Channels(http_url="http://hook/")).lead()
     world.submit("lonely", schedule="R1//PT1H", retries=0)
     world.pass_time(1)
     world.run("TASK_FAILED")
@@ -246,13 +248,39 @@ def test_failures_are_notified_also_of_a_job_that_nobody_owns() -> None:
 
 
 def test_each_owner_is_notified() -> None:
-    world = World(notification_url="http://hook/", cluster_name="east").lead()
+    world = World(channels=Channels(http_url="http://hook/", cluster_name="east")).lead()
     world.submit("shared", schedule="R0//PT1H", owner="a@x, b@x")
     world.ask("DELETE", "/v1/scheduler/job/shared")
     told = [call for call in world.calls if "subject" in call]
     assert [one["to"] for one in told] == ["a@x", "b@x"]
     assert told[0]["subject"] == "[east] [Chronos] Your job 'shared' was deleted!"
     assert "message" not in told[0]
+
+
+def test_every_channel_is_told_in_its_form_once_it_is_durable() -> None:
+    channels = Channels(
+        http_url="http://hook/",
+        credentials="user:password",
+        slack_url="http://slack/",
+        mattermost_url="http://mattermost/",
+    )
+    world = World(channels=channels).lead()
+    world.submit("a", schedule="R1//PT1H", retries=0)
+    world.pass_time(1)
+    world.offer()
+    [task] = world.launched()
+    world.sent.clear()
+    world.holding_commits = True
+    world.update(task, "TASK_FAILED")
+    assert world.sent == []
+    world.commit(world.held.pop(0))
+    urls = {call.url: call for call in world.sent if call.call.startswith("notify/")}
+    assert list(urls) == ["http://hook/", "http://slack/", "http://mattermost/"]
+    assert urls["http://hook/"].headers["Authorization"] == "Basic dXNlcjpwYXNzd29yZA=="
+    assert "Authorization" not in urls["http://slack/"].headers
+    text = json.loads(urls["http://slack/"].body)["text"]
+    assert text.startswith("[Chronos] job 'a' failed!: 'ct:")
+    assert urls["http://mattermost/"].body == urls["http://slack/"].body
 
 
 def test_odd_numbers_and_expressions_end_no_process() -> None:

@@ -17,6 +17,7 @@ import msgspec
 
 from mesosphere.chronos.core import commands, dispatch, outcomes
 from mesosphere.chronos.core.commands import Rejected
+from mesosphere.chronos.core.notifications import Channels
 from mesosphere.chronos.core.state import Book
 from mesosphere.framework.client import (
     CallLost,
@@ -83,8 +84,7 @@ class ChronosConfig(msgspec.Struct, frozen=True):
     reconciliation_interval_s: float = 600.0
     decline_s: float | None = None
     history_limit: int = 5
-    notification_url: str | None = None
-    cluster_name: str = ""
+    channels: Channels = Channels()
 
 
 class ChronosMachine:
@@ -100,6 +100,7 @@ class ChronosMachine:
         self.is_suppressed = False
         self.gauges: dict[str, float] = {}
         self.counters: dict[str, int] = {}
+        self.notified = 0
         self.killing: dict[str, None] = {}  # task ids to be killed until they end
 
     # --- life ---------------------------------------------------------------------------------
@@ -293,7 +294,8 @@ class ChronosMachine:
             return self._rejected(event.request, rejected)
         self.reply(event.request, NO_CONTENT)
         message = f"[Chronos] Your job '{event.name}' was deleted!"
-        return [*self.kill(tasks), *outcomes.notify(self, job, message, "")]
+        outcomes.notify(self, job, message, "")
+        return self.kill(tasks)
 
     def _success_marked(self, now: float, event: commands.SuccessMarked) -> list[Effect]:
         marked = commands.mark_success(self.book, now, event.name)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mesosphere.chronos.core import commands, dispatch
+from mesosphere.chronos.core.notifications import messages
 from mesosphere.chronos.core.runs import (
     HISTORY_DURATIONS,
     Outcome,
@@ -23,7 +24,7 @@ from mesosphere.chronos.core.runs import (
     judge,
 )
 from mesosphere.chronos.core.schedule import format_utc
-from mesosphere.kernel.effects import Call, Effect, Log
+from mesosphere.kernel.effects import Effect, Log
 from mesosphere.wire.chronos import Job
 from mesosphere.wire.mesos import TaskStatus
 from mesosphere.wire.mesos.enums import is_terminal
@@ -59,7 +60,7 @@ def take_update(machine: "ChronosMachine", now: float, status: TaskStatus) -> li
         again = msgspec.structs.replace(task.run, counted=False)
         machine.book.enqueue(name, again)
     else:
-        effects += _conclude(machine, now, name, identifier, outcome, status)
+        _conclude(machine, now, name, identifier, outcome, status)
     machine.book.ledger.after(lambda later: machine.client.acknowledge(status))
     return effects
 
@@ -87,22 +88,20 @@ def _conclude(
     identifier: str,
     outcome: Outcome,
     status: TaskStatus,
-) -> list[Effect]:
+) -> None:
     task = _end(machine, name, identifier)
     succeeded = outcome is Outcome.COUNT_SUCCESS
     _remember(machine, now, name, identifier, task, succeeded)
-    effects: list[Effect] = []
     if succeeded:
         machine.count(f"jobs.run.success.{name}")
         commands.count_job_success(machine.book, now, name)
         if commands.is_exhausted(machine.book, name):
             subject = f"[Chronos] job '{name}' disabled"
-            effects += notify(machine, machine.book.jobs[name], subject, "")
+            notify(machine, machine.book.jobs[name], subject, "")
     elif outcome is Outcome.COUNT_FAILURE:
         machine.count(f"jobs.run.failure.{name}")
-        effects += _fail(machine, now, name, identifier, task.run, status)
+        _fail(machine, now, name, identifier, task.run, status)
     dispatch.requeue_due(machine, now, name)
-    return effects
 
 
 def _remember(
@@ -130,7 +129,7 @@ def _fail(
     identifier: str,
     run: Run,
     status: TaskStatus,
-) -> list[Effect]:
+) -> None:
     book = machine.book
     job = book.jobs[name]
     if run.attempt < job.retries:
@@ -138,7 +137,7 @@ def _fail(
         retry = Run(due_ms=int(at * 1000), attempt=run.attempt + 1, arguments=run.arguments)
         book.change_runs(name).retry = retry
         book.agenda.put(f"retry/{name}", at)
-        return []
+        return
     errors = job.errors_since_last_success + 1
     limit = machine.config.disable_after_failures
     is_disabling = 0 < limit <= errors
@@ -152,48 +151,16 @@ def _fail(
     if job.soft_error:
         commands.release_children(book, now, name)
     if is_disabling:
-        return notify(machine, job, f"[Chronos] job '{name}' disabled", "")
+        notify(machine, job, f"[Chronos] job '{name}' disabled", "")
+        return
     text = f"'{identifier}' failed after {run.attempt + 1} attempts at {format_utc(now)}"
     if status.message:
         text += f": {status.message}"
-    return notify(machine, job, f"[Chronos] job '{name}' failed!", text)
+    notify(machine, job, f"[Chronos] job '{name}' failed!", text)
 
 
-def notify(machine: "ChronosMachine", job: Job, subject: str, message: str) -> list[Effect]:
-    """Tell each owner, or nobody in particular, if a notification URL is configured."""
-    config = machine.config
-    if config.notification_url is None:
-        return []
-    effects: list[Effect] = []
-    prefix = f"[{config.cluster_name}] " if config.cluster_name else ""
-    for owner in job.owner.split(","):
-        machine.count("notifications")
-        payload = {
-            "subject": prefix + subject,
-            **({"message": message} if message else {}),
-            **({"to": owner.strip()} if owner.strip() else {}),
-            "job": job.name,
-            "command": job.command,
-            "cpus": str(job.cpus),
-            "mem": str(job.mem),
-            "retries": str(job.retries),
-            "errorCount": str(job.error_count),
-            "errorsSinceLastSuccess": str(job.errors_since_last_success),
-            "successCount": str(job.success_count),
-            "lastError": job.last_error,
-            "lastSuccess": job.last_success,
-            "softError": str(job.soft_error).lower(),
-            "executor": job.executor,
-            "executorFlags": job.executor_flags,
-            "uris": ",".join([*(fetch.uri for fetch in job.fetch), *job.uris]),
-        }
-        effects.append(
-            Call(
-                call=f"notify/{job.name}/{machine.counters['notifications']}",
-                method="POST",
-                url=config.notification_url,
-                headers={"Content-Type": "application/json"},
-                body=msgspec.json.encode(payload),
-            )
-        )
-    return effects
+def notify(machine: "ChronosMachine", job: Job, subject: str, message: str) -> None:
+    """Tell whom it concerns, once what happened is durable."""
+    machine.notified += 1
+    calls = messages(machine.config.channels, job, subject, message, machine.notified)
+    machine.book.ledger.after(lambda later: calls)
