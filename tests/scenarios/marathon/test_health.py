@@ -126,6 +126,20 @@ def test_what_a_check_of_mesos_found_is_told_with_the_task_that_it_killed() -> N
     assert world.app()["lastTaskFailure"] == failure, "a kill by hand is no failure"
 
 
+def test_scaling_down_counts_on_nobody_who_is_being_killed() -> None:
+    world = World().lead()
+    check = {"protocol": "COMMAND", "command": {"value": "false"}, "gracePeriodSeconds": 1}
+    world.create(healthChecks=[check], instances=2)
+    world.offer()
+    ill, well = world.tasks
+    world.run_all()
+    world.update(well, "TASK_RUNNING", healthy=True)
+    world.update(ill, "TASK_KILLING", healthy=False)
+    world.ask("PUT", "/v2/apps/web", {"instances": 1}, force=True)
+    assert [call["kill"]["task_id"]["value"] for call in world.calls if "kill" in call] == [ill]
+    assert [task["id"] for task in world.app()["tasks"]] == [well]
+
+
 def test_a_new_leader_remembers_who_was_well() -> None:
     world = World().lead()
     started(world)

@@ -22,6 +22,7 @@ from mesosphere.wire.marathon.app import App
 _RANKS = {
     Condition.UNREACHABLE: 0,
     Condition.UNREACHABLE_INACTIVE: 0,
+    Condition.KILLING: 0,  # for ill health: it goes anyway, and must not be replaced
     Condition.PROVISIONED: 1,
     Condition.STAGING: 1,
     Condition.STARTING: 2,
