@@ -109,6 +109,7 @@ from ansible.module_utils.mesosphere_http import (
     ACCESS_ARGUMENTS,
     Api,
     RequestError,
+    once_led,
     outcome,
     wait_until,
 )
@@ -169,7 +170,7 @@ class Job:
 def be_present(module, job):
     """Add or change the job; the module's result."""
     given = module.params
-    before = job.read()
+    before = once_led(job.read)
     wanted = normal_job(given["definition"], given["name"])
     found = job_differences(wanted, before or {})
     result = outcome(found, job.name, ["run"] if given["run"] else [])
@@ -188,7 +189,7 @@ def be_present(module, job):
 
 def be_absent(module, job):
     """Remove the job; the module's result."""
-    found = {} if job.read() is None else {"name": (job.name, None)}
+    found = {} if once_led(job.read) is None else {"name": (job.name, None)}
     if found and not module.check_mode:
         job.remove()
     return outcome(found, job.name)

@@ -130,6 +130,7 @@ from ansible.module_utils.mesosphere_http import (
     ACCESS_ARGUMENTS,
     Api,
     RequestError,
+    once_led,
     outcome,
     wait_until,
 )
@@ -221,7 +222,7 @@ class App:
 def be_present(module, app):
     """Deploy or change the app; the module's result."""
     given = module.params
-    before = app.read()
+    before = once_led(app.read)
     if before is None and given["definition"] is None:
         raise RequestError(f"there is no app {app.id}, and no definition to deploy it from")
     wanted = normal_app(given["definition"] or {}, given["id"])
@@ -244,7 +245,7 @@ def be_present(module, app):
 
 def be_absent(module, app):
     """Remove the app; the module's result."""
-    found = {} if app.read() is None else {"id": (app.id, None)}
+    found = {} if once_led(app.read) is None else {"id": (app.id, None)}
     result = outcome(found, app.id)
     if module.check_mode:
         return result

@@ -19,6 +19,7 @@ REQUEST_TIMEOUT_S = 20
 BODY_LIMIT_BYTES = 64 * 1024 * 1024
 REDIRECTS = (301, 302, 303, 307, 308)
 REDIRECTS_LIMIT = 5
+LEADER_TIMEOUT_S = 30
 PASSING = (502, 503, 504)
 """Codes of servers that have no leader, or can't reach it, at the moment."""
 
@@ -32,12 +33,13 @@ ACCESS_ARGUMENTS = {
 class RequestError(Exception):
     """A request that could not be made, or an answer that is none. One sentence.
 
-    `passing` says that asking again later may help.
+    `passing` says that asking again later may help; `leaderless` that there is no leader now.
     """
 
-    def __init__(self, sentence, passing=False):
+    def __init__(self, sentence, passing=False, leaderless=False):
         super().__init__(sentence)
-        self.passing = passing
+        self.passing = passing or leaderless
+        self.leaderless = leaderless
 
 
 class Answer:
@@ -133,7 +135,7 @@ class Api:
         if answer.status not in allowed:
             raise RequestError(
                 f"{method} {answer.url} was answered {answer.status}: {answer.says}",
-                passing=answer.status in PASSING,
+                leaderless=answer.status in PASSING,
             )
         if shape is not None and answer.status < 300 and not isinstance(answer.json, shape):
             wanted = "JSON object" if shape is dict else "JSON array"
@@ -169,6 +171,22 @@ def wait_until(condition, timeout_s, pause_s=1.0):
                 raise RequestError(f"after {timeout_s} s: {fault}")
             return value
         time.sleep(pause_s)
+
+
+def once_led(ask, timeout_s=LEADER_TIMEOUT_S, pause_s=1.0):
+    """What `ask` returns, which is asked again as long as there is no leader.
+
+    Raises RequestError, at once if nobody answers at all.
+    """
+
+    def attempt():
+        try:
+            return [ask()]
+        except RequestError as error:
+            error.passing = error.leaderless
+            raise
+
+    return wait_until(attempt, timeout_s, pause_s)[0]
 
 
 def without_nulls(value):

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ansible.module_utils.mesosphere_http import Api, RequestError, wait_until
+from ansible.module_utils.mesosphere_http import Api, RequestError, once_led, wait_until
 from tests.ansible.conftest import Run
 from tests.integration.marathon_stack import free_port
 
@@ -151,3 +151,26 @@ def test_waiting_bears_what_passes_and_nothing_else() -> None:
     faults.append(RequestError("away", passing=True))
     with pytest.raises(RequestError, match=r"^after 0 s: away$"):
         wait_until(condition, 0, pause_s=0)
+
+
+def test_a_module_waits_for_a_leader_to_be_elected(serve: Serve, run_module: Run) -> None:
+    answers = [(200, "[]"), (502, "no leader is known"), (503, "")]
+    url = serve(lambda method, path, body: (answers[-1][0], {}, answers.pop()[1]))
+    done = run_module("chronos_job", chronos_url=[url], name="a", state="absent")
+    assert done == {"changed": False, "changes": [], "invocation": done["invocation"]}
+    assert answers == []
+    url = serve(lambda method, path, body: (503, {}, "no leader"))
+    with pytest.raises(RequestError, match=r"after 0 s: GET .* was answered 503: no leader"):
+        once_led(lambda: api(url).expect("GET", "/x"), 0)
+
+
+def test_a_url_where_nobody_answers_is_told_at_once() -> None:
+    asked = []
+
+    def ask() -> None:
+        asked.append(1)
+        api(f"http://127.0.0.1:{free_port()}").ask("GET", "/x")
+
+    with pytest.raises(RequestError, match="Connection refused"):
+        once_led(ask, 60)
+    assert asked == [1]
