@@ -1,10 +1,13 @@
 """The modules against a real master, agent, Marathon and Chronos."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from tests.ansible.conftest import Cluster, Run
+from tests.ansible.test_playbooks import play
 from tests.integration.marathon_stack import wait_for
 
 TIMEOUT_S = 100
@@ -207,3 +210,34 @@ def test_a_marathon_that_is_away_is_one_sentence(cluster: Cluster, marathon: Run
     cluster.start_marathon()
     wait_for(lambda: cluster.app("/shop/web"), "Marathon's return")
     assert marathon("/shop/web", instances=2)["app"]["tasksRunning"] == 2
+
+
+def test_a_playbook_of_the_modules_changes_nothing_the_second_time(
+    cluster: Cluster, marathon: Run, chronos: Run, tmp_path: Path
+) -> None:
+    # As Ansible ships them: packed with their module_utils, arguments from templates.
+    app = {
+        "marathon_url": cluster.url("marathon"),
+        "id": "/shop/web",
+        "definition": {**SLEEPER, "env": {"COUNT": "{{ count }}", "ON": True}},
+        "instances": "{{ count }}",
+        "wait_timeout": TIMEOUT_S,
+    }
+    job = {
+        "chronos_url": cluster.url("chronos"),
+        "name": "job",
+        "definition": {"schedule": SCHEDULE, "command": "true", "retries": "{{ count }}"},
+    }
+    known = {"master_url": f"http://{cluster.master}", "gather": ["leader", "agents"]}
+    tasks = [{"mesos_info": known}, {"marathon_app": app}, {"chronos_job": job}]
+    playbook = tmp_path / "play.yml"
+    plays = [{"hosts": "localhost", "gather_facts": False, "tasks": tasks}]
+    playbook.write_text(yaml.safe_dump(plays))
+    arguments = ("-i", "inventories/local", "-e", "count=2", "--diff", str(playbook))
+    predicted = play("--check", *arguments)
+    assert "changed=2" in predicted.stdout and "+instances: 2" in predicted.stdout
+    first = play(*arguments)
+    assert "ok=3    changed=2 " in first.stdout, first.stdout
+    second = play(*arguments)
+    assert "ok=3    changed=0 " in second.stdout, second.stdout
+    assert "+++" not in second.stdout
