@@ -23,6 +23,7 @@ from mesosphere.kernel.http import (
     Response,
     Route,
     Router,
+    is_authorized,
     json_response,
     text_response,
 )
@@ -252,6 +253,10 @@ def _guarded(handler: Callable[..., Answer]) -> Callable[..., Answer]:
 
 
 def _intercept(machine: ChronosMachine, now: float, request: Request) -> Answer | None:
+    if not is_authorized(request, machine.config.http_credentials):
+        refusal = open_to_all(error_response(401, "these credentials are not known"))
+        challenge = {"WWW-Authenticate": f'Basic realm="{machine.config.http_realm}"'}
+        return Response(401, {**refusal.headers, **challenge}, refusal.body)
     if request.path.rstrip("/") in LOCAL or machine.is_loaded:
         return None
     return commands.ProxyNeeded(request)

@@ -19,6 +19,9 @@ from mesosphere.runtime.node import Node, serve
 from mesosphere.wire.chronos import Defaults
 from mesosphere.wire.mesos import FrameworkCapability, FrameworkInfo
 
+WEB_CREDENTIALS = "MESOSPHERE_HTTP_CREDENTIALS"
+"""The original's variable for --http_credentials."""
+
 
 def configure(settings: Settings, hostname: str) -> ChronosConfig:
     """The machine's configuration of a command line."""
@@ -57,6 +60,8 @@ def configure(settings: Settings, hostname: str) -> ChronosConfig:
             mattermost_url=settings.mattermost_url,
             cluster_name=settings.cluster_name,
         ),
+        http_credentials=settings.http_credentials,
+        http_realm=settings.http_realm,
     )
 
 
@@ -70,17 +75,33 @@ def zookeeper_url(settings: Settings) -> str | None:
     return f"zk://{auth}{hosts}/{settings.zk_path.strip('/')}"
 
 
+def checked(settings: Settings) -> Settings:
+    """The settings, if they make sense. Raises UsageError."""
+    for name in ("http_credentials", "http_notification_credentials"):
+        value = getattr(settings, name)
+        if value is not None and ":" not in value:
+            raise UsageError(f"mesosphere chronos: --{name} must be user:password")
+    if '"' in settings.http_realm or not settings.http_realm.isprintable():
+        raise UsageError("mesosphere chronos: --http_realm must be a plain name")
+    return settings
+
+
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
     """Run in the foreground until asked to end; returns the exit code."""
     try:
-        settings = parse(
-            FLAGS,
-            arguments,
-            environ,
-            program="mesosphere chronos",
-            prefix="CHRONOS",
-            read=lambda path: Path(path).read_text(),
-            summary="Runs jobs on a schedule or after other jobs.",
+        variables = dict(environ)
+        if WEB_CREDENTIALS in variables:
+            variables.setdefault("CHRONOS_HTTP_CREDENTIALS", variables[WEB_CREDENTIALS])
+        settings = checked(
+            parse(
+                FLAGS,
+                arguments,
+                variables,
+                program="mesosphere chronos",
+                prefix="CHRONOS",
+                read=lambda path: Path(path).read_text(),
+                summary="Runs jobs on a schedule or after other jobs.",
+            )
         )
     except HelpRequested as page:
         sys.stdout.write(f"{page}\n")

@@ -5,6 +5,8 @@ returns a `Response` (a view: a pure read) or an `Event` (a command: the machine
 `Reply`, `StartStream` or `Proxy` for `request.id`). Both runtimes dispatch through `Router`.
 """
 
+import base64
+import hmac
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -68,6 +70,18 @@ def json_response(status: int, value: Any, headers: Mapping[str, str] = {}) -> R
 def text_response(status: int, text: str, headers: Mapping[str, str] = {}) -> Response:
     """A plain text answer."""
     return Response(status, {"Content-Type": "text/plain; charset=utf-8", **headers}, text.encode())
+
+
+def is_authorized(request: Request, credentials: str | None) -> bool:
+    """Whether a request carries these Basic credentials ("user:password"); None asks for none."""
+    if credentials is None:
+        return True
+    scheme, _, encoded = request.headers.get("authorization", "").partition(" ")
+    try:
+        given = base64.b64decode(encoded.strip(), validate=True)
+    except ValueError:
+        return False
+    return scheme.lower() == "basic" and hmac.compare_digest(given, credentials.encode())
 
 
 class Router:

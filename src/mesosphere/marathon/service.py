@@ -19,6 +19,9 @@ from mesosphere.marathon.flags import FLAGS
 from mesosphere.runtime.coordination import open_coordination
 from mesosphere.runtime.node import Node, serve
 
+WEB_CREDENTIALS = "MESOSPHERE_HTTP_CREDENTIALS"
+"""The original's variable for --http_credentials."""
+
 EVENT_BYTES = 4096
 """What one event counts for in --event_stream_max_outstanding_messages."""
 
@@ -69,6 +72,8 @@ def configure(settings: Settings, hostname: str) -> MarathonConfig:
         max_concurrent_health_checks=settings.max_concurrent_marathon_health_checks,
         event_stream_limit_bytes=settings.event_stream_max_outstanding_messages * EVENT_BYTES,
         access_control_allow_origin=settings.access_control_allow_origin,
+        http_credentials=settings.http_credentials,
+        http_realm=settings.http_realm,
         shown=shown(settings, hostname),
     )
 
@@ -150,6 +155,8 @@ def in_our_words(
     switches = [flag.name for flag in FLAGS if flag.kind == "bool"]
     off = {f"--disable_{name}": f"--no-{name}" for name in switches}
     variables = dict(environ)
+    if WEB_CREDENTIALS in variables:
+        variables.setdefault("MARATHON_HTTP_CREDENTIALS", variables[WEB_CREDENTIALS])
     for name in switches:
         if variables.get(f"MARATHON_{name.upper()}") == "":
             variables[f"MARATHON_{name.upper()}"] = "true"
@@ -165,6 +172,10 @@ def checked(settings: Settings) -> Settings:
         raise UsageError(
             f"mesosphere marathon: --enable_features: {', '.join(missing)} is not supported yet"
         )
+    if settings.http_credentials is not None and ":" not in settings.http_credentials:
+        raise UsageError("mesosphere marathon: --http_credentials must be user:password")
+    if '"' in settings.http_realm or not settings.http_realm.isprintable():
+        raise UsageError("mesosphere marathon: --http_realm must be a plain name")
     if settings.local_port_min > settings.local_port_max:
         raise UsageError("mesosphere marathon: --local_port_min is above --local_port_max")
     if settings.zk is not None and not settings.zk.startswith("zk://"):

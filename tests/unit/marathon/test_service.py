@@ -47,9 +47,22 @@ def test_credentials_are_never_shown() -> None:
     assert without_credentials("zk://h/x") == "zk://h/x"
 
 
+def test_web_credentials_come_from_the_flag_or_the_originals_variable() -> None:
+    assert config("--http_credentials=a:b").http_credentials == "a:b"
+    assert config(MESOSPHERE_HTTP_CREDENTIALS="c:d").http_credentials == "c:d"
+    assert config(MARATHON_HTTP_CREDENTIALS="e:f").http_credentials == "e:f"
+    assert "a:b" not in str(config("--http_credentials=a:b").shown)
+
+
 @pytest.mark.parametrize(
     "words",
-    [("--zk=h1:2181",), ("--local_port_min=2", "--local_port_max=1"), ("--master=x",)],
+    [
+        ("--zk=h1:2181",),
+        ("--local_port_min=2", "--local_port_max=1"),
+        ("--master=x",),
+        ("--http_credentials=user",),
+        ('--http_realm=a"b',),
+    ],
 )
 def test_what_makes_no_sense_together_is_refused(words: tuple[str, ...]) -> None:
     with pytest.raises(UsageError):

@@ -85,6 +85,8 @@ class ChronosConfig(msgspec.Struct, frozen=True):
     decline_s: float | None = None
     history_limit: int = 5
     channels: Channels = Channels()
+    http_credentials: str | None = None  # "user:password" that every request must carry
+    http_realm: str = "Mesosphere"
 
 
 class ChronosMachine:
@@ -346,6 +348,7 @@ NO_CONTENT = Response(204)
 
 _REASONS = {
     400: "Bad Request",
+    401: "Unauthorized",
     404: "Not Found",
     415: "Unsupported Media Type",
     503: "Service Unavailable",

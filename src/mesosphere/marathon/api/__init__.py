@@ -4,7 +4,7 @@ Every answer of a leader carries the same headers; who does not lead hands every
 Source: Marathon, "REST API"; api/v2/*.scala. Differences: docs/compatibility/marathon.md.
 """
 
-from mesosphere.kernel.http import Api, Request, Response, Route, Router
+from mesosphere.kernel.http import Api, Request, Response, Route, Router, is_authorized
 from mesosphere.marathon.api import apps, groups, system, tasks
 from mesosphere.marathon.api.reading import Answer
 from mesosphere.marathon.core import answers, commands
@@ -73,6 +73,10 @@ def api(machine: MarathonMachine) -> Api:
     """The API of a machine."""
 
     def intercept(machine: MarathonMachine, now: float, request: Request) -> Answer | None:
+        if not is_authorized(request, machine.config.http_credentials):
+            refusal = answers.message(401, "Unauthorized")
+            challenge = {"WWW-Authenticate": f'Basic realm="{machine.config.http_realm}"'}
+            return Response(401, {**refusal.headers, **challenge}, refusal.body)
         return None if machine.leadership.is_leading else commands.Forward(request)
 
     def not_found(request: Request) -> Response:

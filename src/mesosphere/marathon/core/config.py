@@ -52,5 +52,7 @@ class MarathonConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_concurrent_health_checks: int = 256
     event_stream_limit_bytes: int = 4 * 1024 * 1024
     access_control_allow_origin: tuple[str, ...] = ()
+    http_credentials: str | None = None  # "user:password" that every request must carry
+    http_realm: str = "Mesosphere"
     shown: dict[str, object] = {}
     """`marathon_config` and `zookeeper_config` of /v2/info."""
