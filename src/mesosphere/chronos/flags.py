@@ -20,7 +20,14 @@ FLAGS: tuple[Flag, ...] = (
     Flag("http_port", "port", 4400, "HTTP", "port to listen on"),
     Flag("hostname", "str", None, "HTTP", "name that other Chronos hosts reach this one by"),
     Flag("webui_url", "str", None, "HTTP", "URL shown in the framework's description"),
-    Flag("http_credentials", "str", None, "HTTP", "user:password that every request must carry"),
+    Flag(
+        "http_credentials",
+        "str",
+        None,
+        "HTTP",
+        "user:password that every request must carry; name a file with file:// to keep it out of"
+        " the process list",
+    ),
     Flag("http_realm", "str", "Mesosphere", "HTTP", "realm that is shown to who has none"),
     Flag("zk_hosts", "str", None, "State", "ZooKeeper as host:port,... or zk://...; none: files"),
     Flag("zk_path", "str", "/chronos/state", "State", "path of the state in ZooKeeper"),

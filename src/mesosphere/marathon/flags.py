@@ -32,7 +32,14 @@ _HTTP = (
     Flag("http_address", "str", "0.0.0.0", "HTTP", "address to listen on"),
     Flag("http_port", "port", 8080, "HTTP", "port to listen on"),
     Flag("webui_url", "str", None, "HTTP", "URL shown in the framework's description"),
-    Flag("http_credentials", "str", None, "HTTP", "user:password that every request must carry"),
+    Flag(
+        "http_credentials",
+        "str",
+        None,
+        "HTTP",
+        "user:password that every request must carry; name a file with file:// to keep it out of"
+        " the process list",
+    ),
     Flag("http_realm", "str", "Mesosphere", "HTTP", "realm that is shown to who has none"),
     Flag(
         "access_control_allow_origin",
