@@ -62,7 +62,11 @@ def _check_media(request: Request) -> Response | None:
 
 def _check_accept(request: Request) -> Response | None:
     accept = request.headers.get("accept", "*/*")
-    wanted = [part.split(";")[0].strip() for part in accept.split(",")]
+    wanted = [
+        kind.strip()
+        for kind, _, weight in (part.partition(";") for part in accept.split(","))
+        if not re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight)
+    ]
     if not any(part in ("*/*", "application/*", "application/json", "") for part in wanted):
         return text_response(406, "Expecting 'Accept' to allow application/json")
     return None

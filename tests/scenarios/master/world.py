@@ -201,7 +201,7 @@ class World:
 
     def lead(self) -> "World":
         """Win the election and recover."""
-        payload = msgspec.json.encode({"id": self.machine.id, "ip": 16777343, "port": 5050})
+        payload = codec.encode(self.machine.info)
         self.give(on.LeaderChanged("zk://h/mesos", payload, mine=True))
         return self
 

@@ -53,10 +53,15 @@ def check_call(call: scheduler.Call) -> str | None:
         return None
     if call.framework_id is None:
         return "Expecting 'framework_id' to be present"
-    if kind == "ACKNOWLEDGE":
-        assert call.acknowledge is not None
-        if len(call.acknowledge.uuid) != UUID_BYTES:
-            return f"Not a valid UUID: {len(call.acknowledge.uuid)} bytes"
+    acknowledged: scheduler.Acknowledge | scheduler.AcknowledgeOperationStatus | None
+    acknowledged = call.acknowledge if kind == "ACKNOWLEDGE" else None
+    if kind == "ACKNOWLEDGE_OPERATION_STATUS":
+        assert call.acknowledge_operation_status is not None
+        if call.acknowledge_operation_status.agent_id is None:
+            return "Expecting 'agent_id' to be present"
+        acknowledged = call.acknowledge_operation_status
+    if acknowledged is not None and len(acknowledged.uuid) != UUID_BYTES:
+        return f"Not a valid UUID: {len(acknowledged.uuid)} bytes"
     if kind == "UPDATE_FRAMEWORK":
         assert call.update_framework is not None
         if call.update_framework.framework_info.id != call.framework_id:
