@@ -5,9 +5,13 @@ from typing import Any
 
 import pytest
 
-from mesosphere.kernel.effects import Commit
+from mesosphere.kernel.effects import Commit, Halt
+from mesosphere.kernel.events import Event, StopRequested
 from mesosphere.kernel.resources import Resources
 from mesosphere.kernel.store import Put
+from mesosphere.marathon.core.instances import Goal
+from mesosphere.simulation.checkers.books import Books
+from mesosphere.simulation.checkers.capacity import Capacity
 from mesosphere.simulation.checkers.launches import Launches
 from mesosphere.simulation.checkers.oversubscription import Oversubscription
 from mesosphere.simulation.checkers.parents import Parents
@@ -16,6 +20,9 @@ from mesosphere.simulation.checkers.updates import Updates
 from mesosphere.simulation.checkers.writers import Writers
 from mesosphere.simulation.cluster import Cluster
 from mesosphere.simulation.containers import Container
+from mesosphere.simulation.node import Node
+from mesosphere.simulation.operator import Operator
+from mesosphere.simulation.story import Story
 from mesosphere.simulation.taps import Taps
 from mesosphere.simulation.world import Violation, World
 from mesosphere.wire.mesos import link, scheduler
@@ -67,6 +74,31 @@ def test_an_oversubscribed_agent_is_found(taps: Taps, monkeypatch: pytest.Monkey
     monkeypatch.setattr(node.machine.state, "used", lambda: Resources.of(cpus=99))  # type: ignore[attr-defined]
     with pytest.raises(Violation, match="oversubscribed"):
         tell(taps.on_step, node)
+
+
+def test_a_master_that_gives_away_too_much_is_found(taps: Taps) -> None:
+    Books(taps)
+    [leader] = [node for node in taps.cluster.leaders() if node.name.startswith("master")]
+    tell(taps.on_step, leader)
+    agents = leader.machine.state.agents  # type: ignore[attr-defined]
+    next(iter(agents.values())).used = Resources.of(cpus=99)
+    with pytest.raises(Violation, match="given away more"):
+        tell(taps.on_step, leader)
+
+
+def test_a_rollout_that_ends_too_many_instances_is_found(taps: Taps) -> None:
+    operator = Operator(taps.cluster.world, taps.cluster)
+    operator.put_app("/web", 3)
+    taps.cluster.world.run(60.0)
+    Capacity(taps)
+    [leader] = [node for node in taps.cluster.leaders() if node.name.startswith("marathon")]
+    tell(taps.on_event, leader, Event())
+    instances = leader.machine.state.instances.of_app("/web")  # type: ignore[attr-defined]
+    instances[0].goal = Goal.DECOMMISSIONED
+    tell(taps.on_event, leader, Event())
+    instances[1].goal = Goal.DECOMMISSIONED
+    with pytest.raises(Violation, match="leaves 1; 2 of 3"):
+        tell(taps.on_event, leader, Event())
 
 
 def test_a_second_launch_of_a_task_is_found(taps: Taps) -> None:
@@ -151,3 +183,32 @@ def test_a_run_before_its_parents_is_found(taps: Taps) -> None:
     parent.status = 0
     tell(taps.on_exit, node, parent)
     tell(taps.on_launch, node, child)
+
+
+def test_a_process_that_does_not_end_when_asked_is_found(
+    taps: Taps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = taps.cluster.nodes["agent0"]
+    monkeypatch.setattr(node.machine, "handle", lambda now, event: [])
+    with pytest.raises(Violation, match="does not end"):
+        node.stop()
+
+
+def test_a_process_that_ends_in_an_unexpected_way_is_found(
+    taps: Taps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node: Node = taps.cluster.nodes["agent0"]
+    monkeypatch.setattr(node.machine, "handle", lambda now, event: [Halt(70, "planted")])
+    with pytest.raises(Violation, match="ends with 70: planted"):
+        node.deliver(StopRequested())
+
+
+def test_a_lost_acknowledged_app_is_missed_in_the_end() -> None:
+    story = Story(1)
+    story.operator.apps["/web"] = {"instances": 2, "env": {"VERSION": "0"}}
+    story.operator.jobs["tick"] = {}
+    story.cluster.start()
+    story.world.run(30.0)
+    found = story.shortcomings()
+    assert "/web has 0 of 2 instances" in found
+    assert "job tick is missing" in found

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 CONNECT_TIMEOUT_S = 5.0
 HOP = "x-mesosphere-hop"
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class _Call(Caller):
@@ -215,6 +216,7 @@ class Calls:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port or 80
         node, network, world = self.node, self.node.network, self.node.world
+        host = node.host if host in LOOPBACK else host
         self._count += 1
         name = f"{node.name}/{node.life}/{self._count}"
         exchange = Exchange(network, node.host, caller, name)

@@ -41,7 +41,7 @@ class Cluster:
         masters: int = 3,
         agents: int = 4,
         marathons: int = 2,
-        chronos: int = 1,
+        chronos: int = 2,
     ) -> None:
         self.world = world
         self.network = Network(world)

@@ -25,16 +25,24 @@ class Container:
     """One container: `status` None while it runs."""
 
     def __init__(
-        self, name: str, task: str, command: str, ports: tuple[int, ...], pid: int
+        self,
+        name: str,
+        task: str,
+        command: str,
+        ports: tuple[int, ...],
+        pid: int,
+        version: str = "",
     ) -> None:
         self.name = name
         self.task = task
         self.command = command
         self.ports = ports
         self.pid = pid
+        self.version = version
         self.is_started = False
         self.status: int | None = None
         self.is_gone = False
+        self.is_ill = False
 
 
 class SimulatedContainers:
@@ -75,6 +83,7 @@ class SimulatedContainers:
             str(plan["argv"][-1]),
             _ports(environment),
             self._pids,
+            environment.get("VERSION", ""),
         )
         self.containers[found.name] = found
         self.on_launch(found)
@@ -112,8 +121,9 @@ class SimulatedContainers:
 
     def answer(self, port: int) -> Callable[[str], int] | None:
         """What serves a port, if anything does."""
-        if any(port in each.ports for each in self.running()):
-            return lambda path: 200
+        for each in self.running():
+            if port in each.ports:
+                return lambda path, ill=each.is_ill: 500 if ill else 200  # type: ignore[misc]
         return None
 
     # --- effects ----------------------------------------------------------------------------

@@ -42,6 +42,7 @@ class Exchange:
         self.request = ""
         self.is_stream = False
         self.is_closed = False
+        self._torn_at: int | None = None
 
     def _back(self, work: "object", host: str) -> None:
         assert callable(work)
@@ -75,7 +76,18 @@ class Exchange:
     def send(self, data: bytes) -> None:
         """Send a piece of the stream."""
         if not self.is_closed and self.is_stream:
-            self._back(lambda: self.caller.received(data), self.host)
+            self._back(lambda: self._arrive(data), self.host)
+
+    def _arrive(self, data: bytes) -> None:
+        if self._torn_at is not None:
+            data, self._torn_at = data[: self._torn_at], 0
+        if data:
+            self.caller.received(data)
+
+    def tear(self, length: int) -> None:
+        """The connection is reset: of what is on its way only a first piece arrives."""
+        self._torn_at = length
+        self.end("the connection was reset")
 
     def end(self, reason: str = "the server ended the stream") -> None:
         """End it from the server's side, or by its crash."""

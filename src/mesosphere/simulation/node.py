@@ -22,6 +22,13 @@ from mesosphere.simulation.world import Violation, World
 
 RESTART_LEAST_S = 1.0
 RESTART_MOST_S = 4.0
+EXPECTED_ENDS = (
+    ExitCode.CLEAN,
+    ExitCode.STORE_FAILED,
+    ExitCode.LEADERSHIP_LOST,
+    ExitCode.SESSION_LOST,
+)
+"""No fault of the world may end a process in another way."""
 
 
 class ContainerHost(Protocol):
@@ -62,6 +69,7 @@ class Node:
         self.answer_loss = 0.0
         self.skew_s = 0.0
         self.ended: list[int] = []
+        self.on_request: Callable[[Node, Request], None] = lambda node, request: None
         self.observers: list[Callable[[Node, on.Event, list[fx.Effect]], None]] = []
         self._ensemble = ensemble
         self._root = root
@@ -106,12 +114,23 @@ class Node:
         self.calls.drop_all()
         exchanges, self._exchanges = self._exchanges, {}
         for exchange in exchanges.values():
-            exchange.end("the connection was reset")
+            exchange.tear(self.world.random.randrange(100))
         self.world.at(self.world.between(RESTART_LEAST_S, RESTART_MOST_S), self._restart)
 
     def _restart(self) -> None:
         if not self.is_alive:
             self.start()
+
+    def stop(self) -> None:
+        """SIGTERM: the machine must end the process itself, and cleanly."""
+        if self.is_alive and not self.is_paused:
+            self.world.note(f"{self.name} is asked to end")
+            life = self.life
+            self.deliver(on.StopRequested())
+            if self.is_alive and self.life == life:
+                raise Violation(f"{self.name} does not end when it is asked to")
+            if self.ended[-1] != ExitCode.CLEAN:
+                raise Violation(f"{self.name} was asked to end, and ended with {self.ended[-1]}")
 
     def pause(self, seconds: float) -> None:
         """Freeze the process for a while."""
@@ -192,6 +211,7 @@ class Node:
         return self.calls.pending_requests
 
     def _dispatch(self, request: Request) -> None:
+        self.on_request(self, request)
         answer = self._api.dispatch(self.now(), request)
         if isinstance(answer, Response):
             self._reply(request.id, answer)
@@ -224,8 +244,8 @@ class Node:
     def _halt(self, code: int, reason: str) -> None:
         self.world.note(f"{self.name} ends with {code}: {reason}")
         self.ended.append(code)
-        if code == ExitCode.INVARIANT_BROKEN:
-            raise Violation(f"{self.name} broke an invariant: {reason}")
+        if code not in EXPECTED_ENDS:
+            raise Violation(f"{self.name} ends with {code}: {reason}")
         self._end(crash=False)
 
     def set_timer(self, name: str, delay_s: float) -> None:
@@ -286,7 +306,7 @@ class Node:
         """A fault: every stream that this process serves breaks; how many there were."""
         streams = [each for each in self._exchanges.values() if each.is_stream]
         for exchange in streams:
-            exchange.end("the connection was reset")
+            exchange.tear(self.world.random.randrange(100))
             self.abandoned(exchange)
         return len(streams)
 

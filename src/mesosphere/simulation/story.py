@@ -1,13 +1,18 @@
 """A cluster's life from one seed: changes, faults, healing, and the demand for progress."""
 
+from typing import Any
+
+from mesosphere.simulation.checkers.books import Books
+from mesosphere.simulation.checkers.capacity import Capacity
 from mesosphere.simulation.checkers.launches import Launches
 from mesosphere.simulation.checkers.oversubscription import Oversubscription
-from mesosphere.simulation.checkers.parents import Parents
+from mesosphere.simulation.checkers.parents import Parents, job_of
 from mesosphere.simulation.checkers.terminal import Terminal
 from mesosphere.simulation.checkers.updates import Updates
 from mesosphere.simulation.checkers.writers import Writers
 from mesosphere.simulation.cluster import Cluster
-from mesosphere.simulation.ensemble import HOST as ZOOKEEPER
+from mesosphere.simulation.containers import Container
+from mesosphere.simulation.faults import Faults
 from mesosphere.simulation.node import Node
 from mesosphere.simulation.operator import Operator
 from mesosphere.simulation.taps import Taps
@@ -20,8 +25,21 @@ TROUBLE_S = 240.0
 HEALING_S = 600.0
 """Within this time after the last fault everything must be as wished."""
 
+LASTING_S = 60.0
 LOOK_S = 10.0
-APPS = ("/web", "/api")
+TICK_S = 20
+APPS = ("/web", "/api", "/shop/cart")
+JOBS = ("late", "extra")
+PARENTS: dict[str, tuple[str, ...]] = {"after": ("tick",), "never": ("bad",)}
+HEALTH = {
+    "portIndex": 0,
+    "path": "/",
+    "gracePeriodSeconds": 20,
+    "intervalSeconds": 5,
+    "timeoutSeconds": 5,
+    "maxConsecutiveFailures": 3,
+}
+PROTOCOLS = {"/web": "HTTP", "/shop/cart": "MESOS_HTTP"}
 
 
 class Story:
@@ -32,21 +50,25 @@ class Story:
         self.cluster = Cluster(self.world)
         self.taps = Taps(self.cluster)
         self.operator = Operator(self.world, self.cluster)
+        self.faults = Faults(self.cluster)
         Oversubscription(self.taps)
+        Books(self.taps)
         Launches(self.taps)
         Terminal(self.taps)
         Updates(self.taps)
         Writers(self.taps)
-        Parents(self.taps, {"after": ("tick",)})
-        self.is_healed = False
+        Parents(self.taps, PARENTS)
+        Capacity(self.taps)
+        self.runs: dict[str, int] = {}
+        self.taps.on_launch.append(self._launched)
 
     def run(self) -> str:
         """The whole story; the digest of its journal."""
         self.cluster.start()
         self.world.at(QUIET_S / 3, self._first_wishes)
-        self.world.at(QUIET_S, self._trouble)
+        self.world.at(QUIET_S, self.faults.strike)
         self.world.run(QUIET_S + TROUBLE_S)
-        self._heal()
+        self.faults.heal()
         end = QUIET_S + TROUBLE_S
         for _ in range(int(HEALING_S / LOOK_S)):
             end += LOOK_S
@@ -57,132 +79,87 @@ class Story:
             missing = "; ".join(self.shortcomings())
             raise Violation(f"no progress {HEALING_S:.0f} s after the last fault: {missing}")
         # What was reached must last, and nothing that is late may spoil it.
-        self.world.run(end + 60.0)
-        if self.shortcomings():
-            raise Violation(f"reached, and lost again: {'; '.join(self.shortcomings())}")
+        self.runs = {}
+        self.world.run(end + LASTING_S)
+        found = self.shortcomings() + self._idle_jobs()
+        if found:
+            raise Violation(f"reached, and lost again: {'; '.join(found)}")
         return self.world.digest
 
     # --- wishes -----------------------------------------------------------------------------
 
     def _first_wishes(self) -> None:
         for app in APPS:
-            self.operator.put_app(app, 1 + self.world.random.randrange(4))
-        self.operator.put_job("tick", "R//PT20S")
-        self.operator.put_job("after", "", ("tick",))
-        self.world.at(self.world.between(20.0, 60.0), self._wish)
+            self._put(app, 1 + self.world.random.randrange(4), 0)
+        self.operator.put_job("tick", f"R//PT{TICK_S}S")
+        self.operator.put_job("after", "", PARENTS["after"])
+        self.operator.put_job("bad", "R//PT45S", command="fail 1", retries=1)
+        self.operator.put_job("never", "", PARENTS["never"])
+        self.world.at(self.world.between(15.0, 40.0), self._wish)
+
+    def _put(self, app: str, instances: int, version: int) -> None:
+        extra: dict[str, Any] = {}
+        if app in PROTOCOLS:
+            extra["healthChecks"] = [{**HEALTH, "protocol": PROTOCOLS[app]}]
+        self.operator.put_app(app, instances, version, **extra)
 
     def _wish(self) -> None:
-        if self.is_healed:
+        if self.faults.is_over:
             return
-        app = APPS[self.world.random.randrange(len(APPS))]
-        version = self.world.random.randrange(3)
-        self.operator.put_app(app, self.world.random.randrange(7), version)
-        self.world.at(self.world.between(20.0, 60.0), self._wish)
-
-    # --- faults -----------------------------------------------------------------------------
-
-    def _trouble(self) -> None:
-        if self.is_healed:
-            return
-        faults = (
-            self._crash, self._crash, self._pause, self._pause, self._partition, self._partition,
-            self._one_way, self._one_way, self._mend, self._mend, self._lose_session,
-            self._break_streams, self._lossy, self._end_container, self._skew, self._slow,
-            self._reboot,
-        )  # fmt: skip
-        faults[self.world.random.randrange(len(faults))]()
-        self.world.at(self.world.between(0.2, 6.0), self._trouble)
-
-    def _any(self) -> Node:
-        leaders = self.cluster.leaders()
-        if leaders and self.world.chance(0.4):
-            return leaders[self.world.random.randrange(len(leaders))]
-        nodes = list(self.cluster.nodes.values())
-        return nodes[self.world.random.randrange(len(nodes))]
-
-    def _crash(self) -> None:
-        self._any().crash()
-
-    def _pause(self) -> None:
-        self._any().pause(self.world.between(0.5, 30.0))
-
-    def _partition(self) -> None:
-        node = self._any()
-        others = [other.host for other in self.cluster.nodes.values() if other is not node]
-        for host in [*others, ZOOKEEPER]:
-            if self.world.chance(0.6):
-                self.cluster.network.cut(node.host, host)
-                self.cluster.network.cut(host, node.host)
-
-    def _one_way(self) -> None:
-        node, other = self._any(), self._any()
-        self.cluster.network.cut(node.host, ZOOKEEPER if other is node else other.host)
-
-    def _mend(self) -> None:
-        self.cluster.network.heal()
-
-    def _lose_session(self) -> None:
-        node = self._any()
-        if node.is_alive:
-            self.world.note(f"{node.name} loses its session")
-            node.client.lose_session()
-
-    def _break_streams(self) -> None:
-        node = self._any()
-        if node.is_alive:
-            self.world.note(f"{node.name}: {node.break_streams()} streams break")
-
-    def _lossy(self) -> None:
-        node = self._any()
-        node.answer_loss = self.world.between(0.0, 0.3)
-
-    def _end_container(self) -> None:
-        for containers in self.cluster.hosts.values():
-            running = containers.running()
-            if running and self.world.chance(0.5):
-                found = running[self.world.random.randrange(len(running))]
-                self.world.note(f"{found.task} is killed")
-                containers.exit(found, 9)
-                return
-
-    def _skew(self) -> None:
-        self._any().skew_s = self.world.between(-5.0, 5.0)
-
-    def _slow(self) -> None:
-        self.cluster.network.slow_s[self._any().host] = self.world.between(0.0, 0.5)
-
-    def _reboot(self) -> None:
-        agents = self.cluster.of("agent")
-        node = agents[self.world.random.randrange(len(agents))]
-        self.world.note(f"{node.name}'s host loses power")
-        self.cluster.hosts[node.host].lose_power()
-        node.crash()
-
-    def _heal(self) -> None:
-        self.is_healed = True
-        self.cluster.network.heal()
-        self.cluster.network.slow_s.clear()
-        for node in self.cluster.nodes.values():
-            node.answer_loss = 0.0
+        random, operator = self.world.random, self.operator
+        app, job = APPS[random.randrange(len(APPS))], JOBS[random.randrange(len(JOBS))]
+        kind = random.randrange(10)
+        if kind == 0 and operator.exists(app):
+            operator.remove_app(app)
+        elif kind == 1 and operator.exists(app):
+            operator.restart_app(app)
+        elif kind == 2 and operator.exists(app):
+            operator.kill_tasks(app)
+        elif kind == 3 and operator.exists(job):
+            operator.remove_job(job)
+        elif kind == 4:
+            operator.put_job(job, f"R//PT{30 + random.randrange(60)}S")
+        elif kind == 5:
+            operator.run_job("tick")
+        else:
+            self._put(app, random.randrange(7), random.randrange(3))
+        self.world.at(self.world.between(10.0, 40.0), self._wish)
 
     # --- progress ---------------------------------------------------------------------------
 
+    def _launched(self, node: Node, container: Container) -> None:
+        job = job_of(container.task)
+        self.runs[job] = self.runs.get(job, 0) + 1
+
     def shortcomings(self) -> list[str]:
         """What is not as it was wished and acknowledged."""
-        found = [f"{len(self.operator.waiting)} changes wait"] if self.operator.waiting else []
-        for app, wanted in self.operator.instances.items():
-            running = [
-                each.task
-                for containers in self.cluster.hosts.values()
-                for each in containers.running()
-                if each.task.startswith(f"{app.strip('/')}.")
-            ]
-            if len(running) != wanted:
-                found.append(f"{app} has {len(running)} of {wanted} instances")
-        found += self._missing_jobs()
+        operator = self.operator
+        found = [f"{len(operator.waiting)} changes wait"] if operator.waiting else []
+        running = [
+            each for containers in self.cluster.hosts.values() for each in containers.running()
+        ]
+        for app, wish in operator.apps.items():
+            if app in operator.in_doubt:
+                continue
+            prefix = app.strip("/").replace("/", "_") + "."
+            here = [each for each in running if each.task.startswith(prefix)]
+            wanted = 0 if wish is None else wish["instances"]
+            if len(here) != wanted:
+                found.append(f"{app} has {len(here)} of {wanted} instances")
+            elif wish is not None:
+                found += self._faulty(app, wish, here)
+        return found + self._wrong_jobs()
+
+    @staticmethod
+    def _faulty(app: str, wish: dict[str, Any], here: list[Container]) -> list[str]:
+        found = []
+        if any(each.version != wish["env"]["VERSION"] for each in here):
+            found.append(f"{app} has instances of another version")
+        if "healthChecks" in wish and any(each.is_ill for each in here):
+            found.append(f"{app} has ill instances")
         return found
 
-    def _missing_jobs(self) -> list[str]:
+    def _wrong_jobs(self) -> list[str]:
         leaders = [
             node for node in self.cluster.of("chronos")
             if node.is_alive and node.machine.is_leader  # type: ignore[attr-defined]
@@ -190,4 +167,16 @@ class Story:
         if len(leaders) != 1:
             return [f"{len(leaders)} Chronoses lead"]
         jobs = leaders[0].machine.book.jobs  # type: ignore[attr-defined]
-        return [f"job {name} is missing" for name in self.operator.jobs if name not in jobs]
+        return [
+            f"job {name} is {'there' if name in jobs else 'missing'}"
+            for name, wish in self.operator.jobs.items()
+            if name not in self.operator.in_doubt and (name in jobs) != (wish is not None)
+        ]
+
+    def _idle_jobs(self) -> list[str]:
+        least = int(LASTING_S / TICK_S) - 1
+        return [
+            f"job {name} ran {self.runs.get(name, 0)} times in {LASTING_S:.0f} s"
+            for name in ("tick", "after")
+            if self.runs.get(name, 0) < least
+        ]

@@ -24,6 +24,7 @@ class Taps:
         self.on_exit: list[Callable[[Node, Container], None]] = []
         self.on_commit: list[Callable[[Client, fx.Commit], None]] = []
         self.on_step: list[Callable[[Node], None]] = []
+        self.on_event: list[Callable[[Node, on.Event], None]] = []
         for node in cluster.nodes.values():
             node.observers.append(self._step)
             node.calls.on_call = lambda effect, node=node: self._called(node, effect)  # type: ignore[misc]
@@ -50,6 +51,7 @@ class Taps:
                 self._each(self.on_agent_event, node, codec.decode(event.record, link.Event))
         for watcher in self.on_step:
             watcher(node)
+        self._each(self.on_event, node, event)
 
     def _called(self, node: Node, effect: fx.Call) -> None:
         if effect.url.endswith("/api/v1/scheduler"):
