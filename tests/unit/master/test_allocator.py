@@ -1,0 +1,285 @@
+"""The allocator: nothing twice, the poorest first (against an oracle), refusals kept."""
+
+from fractions import Fraction
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mesosphere.kernel.resources import EMPTY, Identity, Reservation, Resources, milli
+from mesosphere.master.core.allocator.cycle import Claimant, Free, Grant, allocate, verdict
+from mesosphere.master.core.allocator.filters import FILTERS_PER_AGENT, Filters, refusal_s
+from mesosphere.master.core.allocator.shares import Tree
+
+ROLES = ("*", "a", "a/b", "c")
+
+
+def claimant(*roles: str, **changes: object) -> Claimant:
+    plain = Claimant(True, frozenset(roles), False, False, False, frozenset())
+    return plain._replace(**changes)
+
+
+def cycle(
+    agents: dict[str, Resources],
+    tree: Tree,
+    claimants: dict[str, Claimant],
+    filters: Filters | None = None,
+    now: float = 0.0,
+) -> list[Grant]:
+    free = [Free(name, resources) for name, resources in agents.items()]
+    found = allocate(now, free, tree, claimants, filters or Filters(), lambda name: False)
+    return list(found)
+
+
+def cluster(agents: dict[str, Resources], clients: dict[str, tuple[str, ...]]) -> Tree:
+    tree = Tree()
+    for resources in agents.values():
+        tree.add_total(resources.scalars())
+    for framework, roles in clients.items():
+        for role in roles:
+            tree.add_client(role, framework)
+    return tree
+
+
+sizes = st.tuples(st.integers(0, 8), st.integers(0, 8)).map(
+    lambda pair: Resources.of(cpus=pair[0], mem=pair[1] * 64)
+)
+clusters = st.lists(sizes, min_size=1, max_size=6).map(
+    lambda found: {f"s{number}": each for number, each in enumerate(found)}
+)
+subscriptions = st.lists(
+    st.sets(st.sampled_from(ROLES), min_size=1).map(lambda roles: tuple(sorted(roles))),
+    min_size=1,
+    max_size=4,
+).map(lambda found: {f"f{number}": roles for number, roles in enumerate(found)})
+
+
+@settings(max_examples=200, deadline=None)
+@given(clusters, subscriptions, st.sets(st.sampled_from(ROLES)))
+def test_nothing_is_granted_twice_or_to_those_who_can_not_take_it(
+    agents: dict[str, Resources], clients: dict[str, tuple[str, ...]], suppressed: set[str]
+) -> None:
+    tree = cluster(agents, clients)
+    able = {
+        name: claimant(*roles, suppressed=frozenset(suppressed)) for name, roles in clients.items()
+    }
+    grants = cycle(agents, tree, able)
+    for name, total in agents.items():
+        given_out = EMPTY
+        for grant in grants:
+            if grant.agent == name:
+                given_out = given_out + grant.resources
+        assert total.contains(given_out)
+    for grant in grants:
+        assert grant.role in clients[grant.framework] and grant.role not in suppressed
+    for role in ROLES:
+        held = EMPTY
+        for grant in grants:
+            if grant.role == role or grant.role.startswith(role + "/"):
+                held = held + grant.resources
+        assert tree.allocated(role) == held.scalars()
+
+
+@settings(max_examples=200, deadline=None)
+@given(clusters, subscriptions)
+def test_what_anybody_could_use_is_not_left_lying(
+    agents: dict[str, Resources], clients: dict[str, tuple[str, ...]]
+) -> None:
+    grants = cycle(agents, cluster(agents, clients), {n: claimant(*r) for n, r in clients.items()})
+    granted = {grant.agent for grant in grants}
+    useful = {
+        name
+        for name, resources in agents.items()
+        if resources.scalar("cpus") >= 10 or resources.scalar("mem") >= 32_000
+    }
+    assert granted == useful
+
+
+def poorest(held: dict[str, dict[str, int]], counts: dict[str, int], totals: dict[str, int]) -> str:
+    """The oracle: exact fractions, all of them computed anew."""
+
+    def share(name: str) -> Fraction:
+        return max(
+            (Fraction(amount, totals[kind]) for kind, amount in held[name].items() if totals[kind]),
+            default=Fraction(0),
+        )
+
+    return min(held, key=lambda name: (share(name), counts[name], name))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=1, max_size=12),
+    st.integers(2, 4),
+)
+def test_each_agent_goes_to_the_framework_with_the_least_dominant_share(
+    shapes: list[tuple[int, int]], count: int
+) -> None:
+    agents = {
+        f"s{number:02}": Resources.of(cpus=cpus, mem=mem * 64)
+        for number, (cpus, mem) in enumerate(shapes)
+    }
+    names = [f"f{number}" for number in range(count)]
+    tree = cluster(agents, dict.fromkeys(names, ("*",)))
+    grants = cycle(agents, tree, dict.fromkeys(names, claimant("*")))
+    held: dict[str, dict[str, int]] = {name: {} for name in names}
+    counts = dict.fromkeys(names, 0)
+    assert len(grants) == len(agents)
+    for grant in grants:
+        assert grant.framework == poorest(held, counts, tree.totals)
+        counts[grant.framework] += 1
+        for kind, amount in grant.resources.scalars().items():
+            mine = held[grant.framework]
+            mine[kind] = mine.get(kind, 0) + amount
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=2, max_size=3),
+    st.integers(1, 3),
+)
+def test_frameworks_that_take_one_task_at_a_time_end_within_one_task_of_each_other(
+    demands: list[tuple[int, int]], agents_count: int
+) -> None:
+    """Progressive filling: while everybody still fits, nobody is a task ahead of the poorest."""
+    totals = Resources.of(cpus=24, mem=24 * 64)
+    agents = {f"s{number}": totals for number in range(agents_count)}
+    wanted = {
+        f"f{number}": Resources.of(cpus=cpus, mem=mem * 64)
+        for number, (cpus, mem) in enumerate(demands)
+    }
+    tree = cluster(agents, dict.fromkeys(wanted, ("*",)))
+    able = dict.fromkeys(wanted, claimant("*"))
+    whole = tree.totals
+    used = dict.fromkeys(wanted, 0)
+
+    def share(name: str, tasks: int) -> Fraction:
+        return max(Fraction(each * tasks, whole[k]) for k, each in wanted[name].scalars().items())
+
+    while True:
+        grants = cycle({next(iter(agents)): agents[next(iter(agents))]}, tree, able)
+        if not grants:
+            break
+        [grant] = grants
+        tree.release(grant.role, grant.framework, grant.resources.scalars())
+        task = wanted[grant.framework]
+        if not grant.resources.contains(task):
+            break
+        tree.allocate(grant.role, grant.framework, task.scalars())
+        used[grant.framework] += 1
+        agents[grant.agent] = agents[grant.agent] - task
+        agents = dict(sorted(agents.items(), key=lambda pair: -pair[1].scalar("cpus")))
+        low = min(share(name, tasks) for name, tasks in used.items())
+        for name, tasks in used.items():
+            assert share(name, tasks) <= low + share(name, 1)
+
+
+def test_weights_divide_the_share() -> None:
+    agents = {f"s{number:02}": Resources.of(cpus=1, mem=64) for number in range(12)}
+    tree = Tree()
+    tree.weights = {"a": 3.0}
+    for resources in agents.values():
+        tree.add_total(resources.scalars())
+    for name, role in (("f0", "a"), ("f1", "c")):
+        tree.add_client(role, name)
+    grants = cycle(agents, tree, {"f0": claimant("a"), "f1": claimant("c")})
+    assert [grant.framework for grant in grants].count("f0") == 9
+
+
+def test_roles_share_before_frameworks_do() -> None:
+    """One framework in a role gets as much as three in another."""
+    agents = {f"s{number:02}": Resources.of(cpus=1, mem=64) for number in range(12)}
+    clients = {"f0": ("a",), "f1": ("c",), "f2": ("c",), "f3": ("c",)}
+    grants = cycle(agents, cluster(agents, clients), {n: claimant(*r) for n, r in clients.items()})
+    names = [grant.framework for grant in grants]
+    assert [names.count(name) for name in clients] == [6, 2, 2, 2]
+
+
+def test_excluded_resources_do_not_count() -> None:
+    tree = Tree(excluded=("gpus",))
+    tree.add_total({"cpus": 10_000, "gpus": 1_000})
+    tree.allocate("a", "f", {"cpus": 1_000, "gpus": 1_000})
+    assert tree.share_of("a") == 0.1
+
+
+def reserved(role: str, cpus: float) -> Resources:
+    identity = Identity("cpus", reservations=(Reservation("STATIC", role),))
+    return Resources([(identity, milli(cpus))])
+
+
+def test_reserved_resources_go_to_their_role_and_those_below_it() -> None:
+    agents = {"s": reserved("a", 2) + Resources.of(mem=64)}
+    for role, cpus in (("a", 2000), ("a/b", 2000), ("c", 0), ("*", 0)):
+        tree = cluster(agents, {"f": (role,)})
+        [grant] = cycle(agents, tree, {"f": claimant(role)})
+        assert grant.resources.scalar("cpus") == cpus and grant.resources.scalar("mem") == 64_000
+
+
+def test_what_one_role_can_not_take_is_left_for_the_next() -> None:
+    agents = {"s": reserved("c", 2) + Resources.of(mem=64)}
+    clients = {"f0": ("a",), "f1": ("c",)}
+    grants = cycle(agents, cluster(agents, clients), {n: claimant(*r) for n, r in clients.items()})
+    told = {grant.framework: grant.resources.scalars() for grant in grants}
+    assert told == {"f0": {"mem": 64_000}, "f1": {"cpus": 2_000}}
+
+
+def test_revocable_resources_are_for_those_who_take_them() -> None:
+    revocable = Resources([(Identity("cpus", is_revocable=True), 1_000)])
+    free = Free("s", revocable)
+    for takes, found in ((True, revocable), (False, None)):
+        able = claimant("*", takes_revocable=takes)
+        told = verdict(free, "*", "f", able, Filters(), 0.0, lambda name: False)
+        assert (told if isinstance(told, Resources) else None) == found
+
+
+# --- filters ------------------------------------------------------------------------------------
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.tuples(sizes, st.floats(0.1, 100)), min_size=1, max_size=FILTERS_PER_AGENT),
+    sizes,
+    st.floats(0, 120),
+)
+def test_a_filter_hides_exactly_the_subsets_of_what_was_refused_until_its_end(
+    refused: list[tuple[Resources, float]], offered: Resources, now: float
+) -> None:
+    filters = Filters()
+    for resources, until in refused:
+        filters.add("f", "a", "s", resources, until)
+    hiding = [until for resources, until in refused if until > now and resources.contains(offered)]
+    assert filters.hides("f", "a", "s", offered, now) == (max(hiding) if hiding else None)
+    for name, role, agent in (("g", "a", "s"), ("f", "b", "s"), ("f", "a", "t")):
+        assert filters.hides(name, role, agent, offered, now) is None
+
+
+@settings(max_examples=100, deadline=None)
+@given(clusters, st.integers(0, 5))
+def test_a_refused_agent_goes_to_somebody_else(agents: dict[str, Resources], pick: int) -> None:
+    clients = {"f0": ("*",), "f1": ("*",)}
+    filters = Filters()
+    name = list(agents)[pick % len(agents)]
+    filters.add("f0", "*", name, agents[name], 10.0)
+    able = {each: claimant("*") for each in clients}
+    grants = cycle(agents, cluster(agents, clients), able, filters, now=9.0)
+    assert all(grant.framework == "f1" for grant in grants if grant.agent == name)
+    later = cycle({name: agents[name]}, cluster(agents, clients), able, filters, now=10.0)
+    assert [grant.framework for grant in later] in ([], ["f0"])
+
+
+def test_filters_are_bounded_and_forgotten() -> None:
+    filters = Filters()
+    for number in range(FILTERS_PER_AGENT + 5):
+        filters.add("f", "a", "s", Resources.of(cpus=number + 1), 10.0)
+    assert filters.count("a") == FILTERS_PER_AGENT
+    filters.clear("f", "b")
+    assert filters.count("a") == FILTERS_PER_AGENT
+    filters.clear_agent("s")
+    assert filters.count("a") == 0
+    filters.add("f", "a", "s", Resources.of(cpus=1), 10.0)
+    filters.clear("f")
+    assert filters.hides("f", "a", "s", Resources.of(cpus=1), 0.0) is None
+
+
+def test_refusals_last_as_the_original_says() -> None:
+    assert [refusal_s(each) for each in (None, -1.0, float("nan"), 0.0, 7.5)] == [5, 5, 5, 0, 7.5]
+    assert refusal_s(float("inf")) == 365 * 86400.0
