@@ -143,7 +143,7 @@ async def test_a_memory_hog_is_killed_with_the_reason(make_pair: Any) -> None:
     await pair.master.run("good", "sleep 1000", mem=32)
     await pair.master.run("hog", f"{sys.executable} -c 'bytearray(500 << 20)'", mem=32)
     failed = await pair.master.wait_state("hog", "TASK_FAILED")
-    assert failed.reason == "REASON_CONTAINER_LIMITATION_MEMORY"
+    assert failed.reason == "REASON_CONTAINER_LIMITATION_MEMORY", failed.message
     assert "Memory limit exceeded: Requested: 64MB" in failed.message
     await pair.master.wait_state("good", "TASK_RUNNING")
     assert pair.master.states("good") == ["TASK_STARTING", "TASK_RUNNING"]
