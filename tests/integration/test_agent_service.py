@@ -282,6 +282,17 @@ async def test_a_busy_loop_is_held_to_its_share_of_the_processor(make_pair: Any)
 
 
 @needs_oci
+async def test_a_runtime_directory_behind_a_link_is_no_reason_for_posix(
+    make_pair: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")  # as /var/run is
+    pair = await make_pair("auto", f"--runtime_dir={tmp_path / 'link' / 'agent'}")
+    chosen = (await pair.agent.get_json("/state"))["isolation_in_use"]
+    assert chosen["name"] == "oci", chosen
+
+
+@needs_oci
 async def test_the_isolation_may_change_between_two_starts(make_pair: Any) -> None:
     pair = await make_pair("posix")
     for isolation, name in (("auto", "oci"), ("posix", "posix"), ("cgroups/all", "oci")):

@@ -76,9 +76,7 @@ def explain_container(arguments: Sequence[str], environ: Mapping[str, str]) -> i
 
 def _run(settings: Settings) -> int:
     work_dir = Path(settings.work_dir).absolute()
-    runtime_dir = (
-        Path(settings.runtime_dir).absolute() if settings.runtime_dir else work_dir / "run"
-    )
+    runtime_dir = Path(settings.runtime_dir or work_dir / "run").resolve()
     try:
         work_dir.mkdir(parents=True, exist_ok=True)
         runtime_dir.mkdir(parents=True, exist_ok=True)

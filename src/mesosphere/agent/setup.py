@@ -142,7 +142,7 @@ def environment(settings: Settings) -> dict[str, str]:
 def explain(settings: Settings, task_json: bytes) -> str:
     """The plan of a task on this host as JSON, its steps first. Raises UsageError, WireError."""
     work_dir = Path(settings.work_dir).absolute()
-    runtime_dir = Path(settings.runtime_dir or work_dir / "run").absolute()
+    runtime_dir = Path(settings.runtime_dir or work_dir / "run").resolve()
     host = describe_host(settings, work_dir, runtime_dir)
     config = configure(settings, host, "127.0.0.1", "localhost")
     task = codec.decode(task_json, TaskInfo)
