@@ -75,7 +75,13 @@ class Cluster(Stack):
             f"--user={getpass.getuser()}",
             f"--state_dir={self.directory / 'chronos'}",
         )
-        wait_for(lambda: self.ask("GET", "/v1/scheduler/jobs", name="chronos") == [], "Chronos")
+
+        def led() -> bool:
+            log = self.directory / "chronos.log"
+            assert self.processes["chronos"].poll() is None, log.read_text()[-2000:]
+            return bool(self.ask("GET", "/v1/scheduler/jobs", name="chronos") == [])
+
+        wait_for(led, "Chronos")
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.ports[name]}"

@@ -1,5 +1,6 @@
 """The modules against a real master, agent, Marathon and Chronos."""
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ import pytest
 import yaml
 from tests.ansible.conftest import Cluster, Run
 from tests.ansible.test_playbooks import play
-from tests.integration.marathon_stack import wait_for
+from tests.integration.marathon_stack import free_port, wait_for
 
 TIMEOUT_S = 100
 SLEEPER = {"cmd": "exec sleep 3600", "cpus": 0.1, "mem": 16, "backoffSeconds": 1}
@@ -210,6 +211,32 @@ def test_a_marathon_that_is_away_is_one_sentence(cluster: Cluster, marathon: Run
     cluster.start_marathon()
     wait_for(lambda: cluster.app("/shop/web"), "Marathon's return")
     assert marathon("/shop/web", instances=2)["app"]["tasksRunning"] == 2
+
+
+def test_a_marathon_that_wants_credentials_gets_them(cluster: Cluster, run_module: Run) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    cluster.start(
+        "guarded",
+        "marathon",
+        f"--master={cluster.master}",
+        f"--http_port={port}",
+        "--http_address=127.0.0.1",
+        "--hostname=127.0.0.1",
+        f"--state_dir={cluster.directory / 'guarded'}",
+        "--http_credentials=operator:let-me-in",
+        "--framework_name=guarded",
+    )
+    asked: dict[str, Any] = {"marathon_url": [url], "id": "/none", "state": "absent"}
+    known = {"url_username": "operator", "url_password": "let-me-in"}
+    wait_for(
+        lambda: run_module("marathon_app", **asked, **known).get("changed") is False, "Marathon"
+    )
+    for wrong in ({}, {**known, "url_password": "guessed"}):
+        refused = run_module("marathon_app", **asked, **wrong)
+        assert f"GET {url}/v2/apps/none was answered 401: " in refused["msg"]
+        assert "guessed" not in str(refused)
+    cluster.stop("guarded", signal.SIGTERM)
 
 
 def test_a_playbook_of_the_modules_changes_nothing_the_second_time(
