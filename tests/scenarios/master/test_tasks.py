@@ -1,5 +1,7 @@
 """Tasks: updated, acknowledged, killed, reconciled."""
 
+from typing import Any
+
 import pytest
 
 from mesosphere.wire.mesos.enums import TERMINAL_STATES
@@ -270,3 +272,44 @@ def test_killed_by_the_framework_to_the_end() -> None:
     assert world.read("/metrics/snapshot")["master/tasks_killed"] == 1
     framework.accept(framework.offer(), task("t1", agent))  # the id is free again
     assert len(agent.stream.of("RUN_TASK")) == 2
+
+
+def repeat(agent: AgentPeer, framework: FrameworkPeer, status: dict[str, Any]) -> None:
+    """The agent's call of an update arrives (again)."""
+    agent.call("UPDATE", update={"framework_id": {"value": framework.id}, "status": status})
+
+
+def test_an_update_that_was_overtaken_by_the_next_one_is_dropped() -> None:
+    _, framework, agent = started()
+    framework.launch(agent)
+    first, second = agent.status("t1", "TASK_STARTING"), agent.status("t1", RUNNING)
+    repeat(agent, framework, first)
+    framework.acknowledge(framework.updates()[0])
+    repeat(agent, framework, second)
+    repeat(agent, framework, first)
+    assert framework.states() == ["TASK_STARTING", RUNNING]
+    repeat(agent, framework, second)
+    assert framework.states() == ["TASK_STARTING", RUNNING, RUNNING]
+
+
+def test_an_update_whose_acknowledgement_was_lost_is_told_again() -> None:
+    _, framework, agent = started()
+    framework.launch(agent)
+    first = agent.status("t1", RUNNING)
+    repeat(agent, framework, first)
+    framework.acknowledge(framework.updates()[0])
+    repeat(agent, framework, first)
+    assert framework.states() == [RUNNING, RUNNING]
+
+
+def test_a_task_that_has_ended_does_not_live_again_by_an_old_update() -> None:
+    _, framework, agent = started()
+    framework.launch(agent)
+    first = agent.status("t1", "TASK_STARTING")
+    repeat(agent, framework, first)
+    framework.acknowledge(framework.updates()[0])
+    agent.update(framework, "t1", FINISHED)
+    framework.acknowledge(framework.updates()[1])
+    repeat(agent, framework, first)
+    assert framework.states() == ["TASK_STARTING", FINISHED]
+    assert [body["uuid"] for body in agent.stream.of("ACKNOWLEDGE")][-1] == first["uuid"]

@@ -25,6 +25,7 @@ class TaskRecord:
     holds_resources: bool = True
     is_removed_on_ack: bool = False
     kill_wanted: bool = False
+    acknowledged: bytes | None = None  # the update that was acknowledged last
 
     @property
     def key(self) -> TaskKey:

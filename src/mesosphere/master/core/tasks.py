@@ -177,6 +177,12 @@ def take_update(master: "MasterMachine", now: float, agent: Agent, update: link.
         return
     status.agent_id = mesos.AgentID(agent.id)
     record = framework.tasks.get(status.task_id.value)
+    if _is_old_news(record, status):
+        master.state.count("master/invalid_status_updates")
+        if record is None and status.uuid:
+            # Should it be no straggler, what waits behind it at the agent must not wait for ever.
+            _tell_acknowledged(master, agent, framework, status.task_id, status.uuid)
+        return
     if record is not None and record.task.agent_id.value == agent.id:
         move(master, record, status, update.latest_state)
         record.task.status_update_state = status.state
@@ -184,6 +190,18 @@ def take_update(master: "MasterMachine", now: float, agent: Agent, update: link.
     master.state.count("master/valid_status_updates")
     # A framework that is away gets it when the agent repeats it.
     send(master, framework, status)
+
+
+def _is_old_news(record: TaskRecord | None, status: mesos.TaskStatus) -> bool:
+    """Whether a call was overtaken by later ones on its way from the agent.
+
+    A task that the master knows no more has ended, and an update that was acknowledged is
+    followed by others only after the agent heard of that.
+    """
+    if record is None:
+        return not is_terminal(status.state)
+    uuid = status.uuid
+    return bool(uuid) and uuid == record.acknowledged != record.task.status_update_uuid
 
 
 def acknowledge(master: "MasterMachine", framework: Framework, call: scheduler.Acknowledge) -> None:
@@ -199,11 +217,18 @@ def acknowledge(master: "MasterMachine", framework: Framework, call: scheduler.A
         if task.status_update_uuid != call.uuid:
             master.state.count("master/invalid_status_update_acknowledgements")
             return
+        record.acknowledged = call.uuid
         if is_terminal(task.status_update_state or "") and is_terminal(task.state):
             remove(master, framework, record)
     master.state.count("master/valid_status_update_acknowledgements")
+    _tell_acknowledged(master, agent, framework, call.task_id, call.uuid)
+
+
+def _tell_acknowledged(
+    master: "MasterMachine", agent: Agent, framework: Framework, task_id: mesos.TaskID, uuid: bytes
+) -> None:
     body = link.Acknowledge(
-        framework_id=mesos.FrameworkID(framework.id), task_id=call.task_id, uuid=call.uuid
+        framework_id=mesos.FrameworkID(framework.id), task_id=task_id, uuid=uuid
     )
     master.tell_agent(agent, link.Event(type="ACKNOWLEDGE", acknowledge=body))
 
