@@ -96,9 +96,12 @@ class World:
                 if effect.request in self.gone_requests:
                     self._events.append(on.StreamClosed(effect.request, "the peer went away"))
                 self.streams[effect.request] = Stream(effect)
+                self.streams[effect.request].is_open = effect.request not in self.gone_requests
             elif isinstance(effect, do.Send):
                 stream = self.streams.get(effect.stream)
                 assert stream is not None, "a record before the stream's headers"
+                if effect.stream in self.gone_requests:
+                    continue
                 assert stream.is_open, "a record after the stream's end"
                 stream.events += [json.loads(each) for each in recordio.Decoder().feed(effect.data)]
             elif isinstance(effect, do.EndStream):
