@@ -49,6 +49,10 @@ def leader() -> str:
     return ""
 
 
+def all_agents_are_active() -> bool:
+    return bool(get(leader(), 5050, "/metrics/snapshot")["master/slaves_active"] == len(ADDRESSES))
+
+
 def app_tasks() -> set[str]:
     app = get("host1", 8080, "/v2/apps//hello")["app"]
     return {task["id"] for task in app["tasks"] if task["state"] == "TASK_RUNNING"}
@@ -118,9 +122,7 @@ def test_another_master_leads_when_the_leader_stops() -> None:
     try:
         second = wait_for(leader, "another leading master")
         assert second != first
-        wait_for(
-            lambda: get(second, 5050, "/metrics/snapshot")["master/slaves_active"] == 3, "agents"
-        )
+        wait_for(all_agents_are_active, "the agents")
         wait_for(
             lambda: all(
                 framework["active"] for framework in get(second, 5050, "/frameworks")["frameworks"]
