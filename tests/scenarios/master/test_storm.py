@@ -140,15 +140,40 @@ class StormFramework(FrameworkPeer):
 class Storm:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
-        self.world = World(offer_timeout_s=20.0, max_completed_frameworks=3).lead()
+        self.terms = 0
+        self.world = self.new_master({}, 1000.0)
         self.agents = [StormAgent(self.world, host) for host in "abc"]
         self.frameworks = [self.new_framework() for _ in range(3)]
         self.launched = 0
+
+    def new_master(self, store: dict[str, tuple[bytes, int]], now: float) -> World:
+        self.terms += 1
+        world = World(
+            store,
+            seed=b"%d" % self.terms,
+            offer_timeout_s=20.0,
+            max_completed_frameworks=3,
+            agent_reregister_timeout_s=60.0,
+        )
+        world.now = now
+        return world.lead()
 
     def new_framework(self) -> StormFramework:
         names = ("PARTITION_AWARE", "MULTI_ROLE") if self.random.random() < 0.7 else ("MULTI_ROLE",)
         roles = self.random.sample(["a", "a/b", "c"], self.random.randint(1, 3))
         return StormFramework(self.world, *names, roles=roles, failover_timeout=50.0)
+
+    def master_changes(self) -> None:
+        """The leader dies with whatever it had not written; another one takes over."""
+        for framework in self.frameworks:
+            framework.learn_id()
+        self.world = self.new_master(self.world.store, self.world.now)
+        for framework in self.frameworks:
+            framework.world, framework.request = self.world, ""
+        for agent in self.agents:
+            agent.request = ""
+            agent.read_until.clear()
+            agent.move_to(self.world)
 
     # --- what may happen -------------------------------------------------------------------
 
@@ -159,6 +184,7 @@ class Storm:
             self.framework_comes, self.framework_leaves, *[self.framework_acts] * 6,
             self.agent_comes, self.agent_leaves, *[self.agents_work] * 4, self.agent_sleeps,
             *[self.time_passes] * 3, self.store_changes, self.operator_acts,
+            *[self.master_changes] * (self.random.random() < 0.2),
         ])  # fmt: skip
         choice()
         self.check_capacity()
