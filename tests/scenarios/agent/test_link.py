@@ -7,7 +7,14 @@ from mesosphere.kernel import events as on
 from mesosphere.kernel.exit_codes import ExitCode
 from mesosphere.kernel.resources import Resources
 from mesosphere.wire.mesos import link
-from tests.scenarios.agent.world import AGENT, LEADER, World, make_task, registered
+from tests.scenarios.agent.world import (
+    AGENT,
+    LEADER,
+    World,
+    make_framework,
+    make_task,
+    registered,
+)
 
 
 def test_registration_waits_for_recovery() -> None:
@@ -103,6 +110,18 @@ def test_a_new_leader_gets_every_task_and_the_outstanding_update() -> None:
     assert call.subscribe.agent_info.id is not None
     assert world.states() == ["TASK_STARTING"]
     assert world.acknowledge_all() == ["TASK_STARTING", "TASK_RUNNING", "TASK_FAILED"]
+
+
+def test_what_was_acknowledged_in_the_meantime_is_not_repeated_to_a_new_listener() -> None:
+    world = registered()
+    container = world.run(make_task())
+    world.give(on.ContainerStarted(container, 1))
+    [starting] = world.updates()
+    info = make_framework("PARTITION_AWARE", "TASK_KILLING_STATE")
+    world.say("UPDATE_FRAMEWORK", update_framework=link.UpdateFramework(framework_info=info))
+    world.acknowledge(starting)
+    world.wait(0)
+    assert world.states() == ["TASK_STARTING", "TASK_RUNNING"]
 
 
 def restart(world: World, **changes: object) -> World:

@@ -125,6 +125,7 @@ class World:
         self.give(on.Connected("master", 200, {"mesos-stream-id": "s1"}))
         self.say("SUBSCRIBED", subscribed=link.Subscribed(
             agent_id=AgentID(AGENT), master_info=MASTER, ping_timeout_s=75.0))  # fmt: skip
+        self.wait(0)
         return codec.decode(connect.body, link.Call)
 
     def say(self, kind: str, **body: Any) -> list[do.Effect]:

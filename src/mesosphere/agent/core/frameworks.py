@@ -132,16 +132,20 @@ class Frameworks:
             info = f"meta/slaves/{agent_id}/slave.info"
             effects.append(Checkpoint(info, codec.encode(self.agent_info())))
         # Files are written in order, so updates on their way to the disk are there before they go.
-        resend = tuple(self._send_outstanding())
+        resend = tuple(self._repeat_outstanding())
         return [*effects, Checkpoint(checkpoint.LATEST, agent_id.encode(), then=resend)]
 
-    def _send_outstanding(self, framework_id: str | None = None) -> list[Effect]:
-        """Repeat at once, with the shortest interval again: somebody new listens."""
+    def _repeat_outstanding(self, framework_id: str | None = None) -> list[Effect]:
+        """Repeat at once, with the shortest interval again: somebody new listens.
+
+        By the retry timers: what is outstanding is looked up when they fire, as it may have been
+        acknowledged while these effects waited for the disk.
+        """
         effects: list[Effect] = []
         for stream in self._state.streams.outstanding():
             if framework_id is None or stream.framework_id == framework_id:
                 stream.retry_s = RETRY_LEAST_S
-                effects += self._tasks.send_front(stream)
+                effects.append(SetTimer(stream.timer, 0.0))
         return effects
 
     # --- tasks ---------------------------------------------------------------------------
@@ -274,7 +278,7 @@ class Frameworks:
             return []
         _, effects = self._framework(info)
         # It has subscribed again: what it has not acknowledged need not wait for its retry.
-        resend = tuple(self._send_outstanding(info.id.value))
+        resend = tuple(self._repeat_outstanding(info.id.value))
         if resend:
             data = (self._state.agent_id or "").encode()
             effects = [*effects, Checkpoint(checkpoint.LATEST, data, then=resend)]
@@ -336,7 +340,7 @@ class Frameworks:
     def checkpoint_failed(self, now: float, event: CheckpointFailed) -> list[Effect]:
         """A file could not be written: a launch that depends on it fails, updates go out anyway."""
         if event.path == checkpoint.LATEST:
-            return self._send_outstanding()
+            return self._repeat_outstanding()
         for record in self._state.tasks():
             if not event.path.startswith(self._tasks.directory(record) + "/"):
                 continue
