@@ -1,5 +1,6 @@
 """Runs Chronos: flags to configuration, configuration to machine, machine to node."""
 
+import getpass
 import os
 import socket
 import sys
@@ -27,7 +28,7 @@ def configure(settings: Settings, hostname: str) -> ChronosConfig:
     """The machine's configuration of a command line."""
     identity = f"{hostname}:{settings.http_port}"
     info = FrameworkInfo(
-        user=settings.user,
+        user=settings.user or getpass.getuser(),
         name=settings.mesos_framework_name,
         role=settings.mesos_role,
         checkpoint=settings.mesos_checkpoint,
@@ -45,7 +46,7 @@ def configure(settings: Settings, hostname: str) -> ChronosConfig:
             cpus=settings.mesos_task_cpu,
             mem_mb=settings.mesos_task_mem,
             disk_mb=settings.mesos_task_disk,
-            user=settings.user,
+            user=settings.user or getpass.getuser(),
         ),
         role=settings.mesos_role,
         failure_retry_s=settings.failure_retry / 1000,

@@ -233,6 +233,7 @@ class ProxyMachine:
             return self._read_failed(f"reading the apps: {event.status} and no list of apps")
         self.apps = apps
         self.last_read_at = now
+        self.last_error = ""  # what went wrong before is over; the log keeps it
         shown = {str(task.get("id")): None for app in apps for task in app.get("tasks") or []}
         self.ended = {task: None for task in self.ended if task in shown}
         effects = self._apply()
@@ -271,6 +272,8 @@ class ProxyMachine:
         }
         waiting = dict.fromkeys(self.suspects, "to be tried")
         reasons = {name: entry[0] for name, entry in self.left_out.items()}
+        services = () if self.active is None else self.active.services
+        served = {server.task: None for service in services for server in service.servers}
         return build(
             self.apps,
             self.config.groups,
@@ -279,6 +282,7 @@ class ProxyMachine:
             only_alive=self.config.only_alive,
             strict=self.config.strict,
             left_out={**waiting, **reasons},
+            served=served,
         )
 
     def _apply(self) -> list[Effect]:

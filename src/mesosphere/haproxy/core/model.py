@@ -85,11 +85,13 @@ def build(
     only_alive: bool = True,
     strict: bool = False,
     left_out: Mapping[str, str] = {},
+    served: Mapping[str, Any] = {},
 ) -> Model:
     """The model of Marathon's apps (`/v2/apps?embed=apps.tasks`).
 
     `ended_tasks` are known to have ended since the apps were read; `left_out` are apps whose
-    configuration HAProxy refused, with the reason.
+    configuration HAProxy refused, with the reason; `served` are the tasks served now: they
+    stay while Marathon does not know their health, as after a change of its leader.
     """
     services: list[Service] = []
     excluded: dict[str, str] = dict(left_out)
@@ -98,9 +100,10 @@ def build(
         identifier = str(app["id"])
         if identifier in left_out:
             continue
+        tasks = _living(app, ended_tasks, only_alive, served)
         for index, port in enumerate(service_ports(app)):
             try:
-                service = _service(app, index, port, groups, ended_tasks, only_alive, strict)
+                service = _service(app, index, port, groups, strict, tasks)
             except LabelError as error:
                 excluded[identifier] = str(error)
                 continue
@@ -122,9 +125,8 @@ def _service(
     index: int,
     port: int,
     groups: tuple[str, ...],
-    ended_tasks: Mapping[str, Any],
-    only_alive: bool,
     strict: bool,
+    tasks: Sequence[Mapping[str, Any]],
 ) -> Service | None:
     texts = {name: str(value) for name, value in (app.get("labels") or {}).items()}
     labels = read_port(texts, index)
@@ -132,7 +134,7 @@ def _service(
     enabled = labels.is_enabled if labels.is_enabled is not None else not strict
     if not enabled or not is_served(groups, wanted):
         return None
-    servers = _servers(app, index, ended_tasks, only_alive)
+    servers = _servers(app, index, tasks)
     if not servers:
         return None
     check = _check(app, index)
@@ -174,17 +176,31 @@ def service_ports(app: Mapping[str, Any]) -> list[int]:
     return [int(port) for port in app.get("ports") or []]
 
 
-def _servers(
-    app: Mapping[str, Any], index: int, ended_tasks: Mapping[str, Any], only_alive: bool
-) -> tuple[Server, ...]:
-    mode = networking(app)
-    checked = bool(app.get("healthChecks"))
-    servers: dict[str, Server] = {}
+def _living(
+    app: Mapping[str, Any],
+    ended_tasks: Mapping[str, Any],
+    only_alive: bool,
+    served: Mapping[str, Any],
+) -> list[Mapping[str, Any]]:
+    """The tasks that get new connections."""
+    is_checked = only_alive and bool(app.get("healthChecks"))
+    found = []
     for task in app.get("tasks") or []:
         if task.get("state") in ENDED or task.get("id") in ended_tasks or not task.get("host"):
             continue
-        if only_alive and checked and not _is_alive(task):
+        is_kept = task.get("id") in served and _is_unknown(task)
+        if is_checked and not _is_alive(task) and not is_kept:
             continue
+        found.append(task)
+    return found
+
+
+def _servers(
+    app: Mapping[str, Any], index: int, tasks: Sequence[Mapping[str, Any]]
+) -> tuple[Server, ...]:
+    mode = networking(app)
+    servers: dict[str, Server] = {}
+    for task in tasks:
         host, port = _address(app, task, index, mode)
         if host is None or port is None:
             continue
@@ -197,6 +213,12 @@ def _servers(
 
 def _is_alive(task: Mapping[str, Any]) -> bool:
     return any(result.get("alive") for result in task.get("healthCheckResults") or [])
+
+
+def _is_unknown(task: Mapping[str, Any]) -> bool:
+    """Whether nobody has looked at a task yet."""
+    results = task.get("healthCheckResults") or []
+    return not any(result.get("consecutiveFailures") for result in results)
 
 
 def _address(
