@@ -7,8 +7,11 @@ from mesosphere.simulation.ensemble import HOST as ZOOKEEPER
 from mesosphere.simulation.node import Node
 
 LEAST_S = 0.2
-MOST_S = 6.0
-"""Between two faults."""
+MOST_S = (2.0, 4.0, 8.0, 20.0)
+"""Between two faults; how wild a story is, is drawn once."""
+
+SKEWS_S = (0.5, 5.0, 120.0)
+KINDS = ("master", "agent", "marathon", "chronos")
 
 
 class Faults:
@@ -18,18 +21,21 @@ class Faults:
         self.cluster = cluster
         self.world = cluster.world
         self.is_over = False
+        self.worst_skew_s = 0.0
+        self.most_s = MOST_S[self.world.random.randrange(len(MOST_S))]
         self.kinds: tuple[Callable[[], None], ...] = (
             self.crash, self.crash, self.pause, self.pause, self.partition, self.partition,
             self.one_way, self.one_way, self.mend, self.mend, self.lose_session,
             self.break_streams, self.lose_answers, self.end_container, self.skew, self.slow,
             self.reboot, self.stop, self.lose_ensemble, self.make_ill, self.bad_host,
+            self.crash_all,
         )  # fmt: skip
 
     def strike(self) -> None:
         """One fault now, and others later."""
         if not self.is_over:
             self.kinds[self.world.random.randrange(len(self.kinds))]()
-            self.world.at(self.world.between(LEAST_S, MOST_S), self.strike)
+            self.world.at(self.world.between(LEAST_S, self.most_s), self.strike)
 
     def heal(self) -> None:
         """End all of it."""
@@ -54,6 +60,11 @@ class Faults:
         """kill -9."""
         self._any().crash()
 
+    def crash_all(self) -> None:
+        """kill -9 for every process of a kind."""
+        for node in self.cluster.of(KINDS[self.world.random.randrange(len(KINDS))]):
+            node.crash()
+
     def stop(self) -> None:
         """SIGTERM, as an upgrade sends it."""
         self._any().stop()
@@ -64,7 +75,9 @@ class Faults:
 
     def skew(self) -> None:
         """Set a clock forward or back."""
-        self._any().skew_s = self.world.between(-5.0, 5.0)
+        most_s = SKEWS_S[self.world.random.randrange(len(SKEWS_S))]
+        self.worst_skew_s = max(self.worst_skew_s, most_s)
+        self._any().skew_s = self.world.between(-most_s, most_s)
 
     def lose_session(self) -> None:
         """ZooKeeper gives up a session whose client is well."""

@@ -91,6 +91,7 @@ class Node:
         """Begin a life."""
         self.life += 1
         self.is_alive = True
+        self._last_now = 0.0
         self.machine, self._api = self._build(self, self.life)
         self.client = Client(self._ensemble, self, self._root)
         self.world.note(f"{self.name} starts, life {self.life}")
@@ -149,7 +150,7 @@ class Node:
             self._inbox.popleft()()
 
     def now(self) -> float:
-        """The host's clock; it never goes back."""
+        """The host's clock; within a life it never goes back."""
         self._last_now = max(self._last_now, self.world.now + self.skew_s)
         return self._last_now
 
