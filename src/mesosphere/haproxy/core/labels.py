@@ -53,6 +53,12 @@ def _line(name: str, text: str) -> str:
     return text
 
 
+def _balance(name: str, text: str) -> str:
+    if not text.strip():
+        raise LabelError(f"{name} must name an algorithm")
+    return _line(name, text).strip()
+
+
 def _lines(name: str, text: str) -> str:
     return text.replace("\r\n", "\n")
 
@@ -99,7 +105,7 @@ _FIELDS: Mapping[str, tuple[str, Callable[[str, str], object]]] = {
     "ENABLED": ("is_enabled", lambda name, text: truth(text)),
     "STICKY": ("is_sticky", lambda name, text: truth(text)),
     "MODE": ("mode", _mode),
-    "BALANCE": ("balance", _line),
+    "BALANCE": ("balance", _balance),
     "PORT": ("port", _port),
     "BIND_ADDR": ("bind_address", _line),
     "BIND_OPTIONS": ("bind_options", _line),

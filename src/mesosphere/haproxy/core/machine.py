@@ -442,12 +442,25 @@ def _parse_apps(body: bytes) -> list[dict[str, Any]] | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     apps = found.get("apps") if isinstance(found, dict) else None
-    if not isinstance(apps, list):
-        return None
-    if not all(isinstance(app, dict) and isinstance(app.get("id"), str) for app in apps):
+    if not isinstance(apps, list) or not all(_is_app(app) for app in apps):
         return None
     return apps
 
+
+def _is_app(app: Any) -> bool:
+    """Whether what is read of an app has the shape that Marathon gives it."""
+    if not isinstance(app, dict) or not isinstance(app.get("id"), str):
+        return False
+    if not isinstance(app.get("labels") or {}, dict):
+        return False
+    lists = [app.get(name) or [] for name in _LISTS_OF_OBJECTS]
+    return all(
+        isinstance(found, list) and all(isinstance(entry, dict) for entry in found)
+        for found in lists
+    )
+
+
+_LISTS_OF_OBJECTS = ("tasks", "portDefinitions", "networks", "healthChecks")
 
 _HANDLERS: Mapping[type[Event], Callable[..., list[Effect]]] = {
     Connected: ProxyMachine._connected,
