@@ -142,7 +142,7 @@ def run(*flags: str) -> subprocess.CompletedProcess[str]:
         (("--master=nowhere",), "neither zk://hosts/path nor host:port"),
         (("--master=h:1", "--zk=http://x"), "is not zk://hosts/path"),
         (("--master=h:1", "--colour=red"), "unknown flag '--colour'"),
-        (("--master=h:1", "--http_credentials=a:b"), "unknown flag '--http_credentials'"),
+        (("--master=h:1", "--http_credentials=nobody"), "must be user:password"),
         (("--master=h:1", "--local_port_min=9", "--local_port_max=8"), "is above"),
         (("--master=h:1", "--enable_features=secrets"), "not supported yet"),
     ],
