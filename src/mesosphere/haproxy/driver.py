@@ -53,6 +53,9 @@ class Driver:
         """The pid of a running HAProxy master of ours, None if there is none."""
         if self._child is not None and self._child.poll() is not None:
             self._child = None
+        if self._child is not None:
+            # HAProxy replaces the file while it starts; without it a second one would be started.
+            return self._child.pid
         try:
             pid = int(self._pid_file.read_text().split()[0])
             command = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
