@@ -123,7 +123,7 @@ def _refuse_gone(master: "MasterMachine", request: str) -> None:
 
 def _twins(master: "MasterMachine", pid: str) -> list[Agent]:
     """Agents registered at an address where a new one presents itself: they lost their state."""
-    return [agent for agent in master.state.agents.values() if agent.pid == pid]
+    return master.state.agents_at(pid)
 
 
 def _admit(
@@ -144,7 +144,7 @@ def _admit(
         unreported = _replace(master, now, old)
     if not is_new:
         agent.reregistered_at = now
-    state.agents[agent.id] = agent
+    state.add_agent(agent)
     master.tree.add_total(agent.total.scalars())
     agent.stream = request
     agent.stream_id = master.ids.uuid()
@@ -187,7 +187,7 @@ def _replace(master: "MasterMachine", now: float, old: Agent) -> list[TaskRecord
         if record.holds_resources:
             tasks.discharge(master, record)
     master.tree.add_total(old.total.scalars(), sign=-1)
-    del master.state.agents[old.id]
+    master.state.drop_agent(old)
     return records
 
 

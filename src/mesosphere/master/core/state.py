@@ -150,6 +150,24 @@ class State:
     offers: dict[str, Offer] = field(default_factory=dict)
     streams: dict[str, tuple[str, str]] = field(default_factory=dict)  # stream -> (kind, id)
     counters: dict[str, int] = field(default_factory=dict)
+    _by_pid: dict[str, dict[str, None]] = field(default_factory=dict)  # address -> agent ids
+
+    def add_agent(self, agent: Agent) -> None:
+        """Take an agent into the books."""
+        self.agents[agent.id] = agent
+        self._by_pid.setdefault(agent.pid, {})[agent.id] = None
+
+    def drop_agent(self, agent: Agent) -> None:
+        """Take it out of them."""
+        del self.agents[agent.id]
+        there = self._by_pid[agent.pid]
+        del there[agent.id]
+        if not there:
+            del self._by_pid[agent.pid]
+
+    def agents_at(self, pid: str) -> list[Agent]:
+        """The agents registered at an address; more than one only for a moment."""
+        return [self.agents[agent_id] for agent_id in self._by_pid.get(pid, ())]
 
     def count(self, name: str, by: int = 1) -> None:
         """Raise a counter of the metrics."""

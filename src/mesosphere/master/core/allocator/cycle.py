@@ -109,8 +109,8 @@ def allocate(
         if not is_allocatable(free.resources):
             continue
         left = free.resources
-        # The order of roles is taken once per agent; a role may leave something for the next.
-        for role in list(tree.roles()):
+        # A role may leave something for the next.
+        for role in tree.roles():
             for framework in tree.frameworks(role):
                 claimant = claimants.get(framework)
                 if claimant is None:

@@ -21,12 +21,15 @@ class Share:
         self.weight = weight
         self.scalars: dict[str, int] = {}
         self.allocations = 0
+        self.rank: tuple[float, int, str] | None = None  # None: to be computed anew
+        self.rank_epoch = 0
 
     def add(self, scalars: Mapping[str, int]) -> None:
         """Count an allocation."""
         for name, amount in scalars.items():
             self.scalars[name] = self.scalars.get(name, 0) + amount
         self.allocations += 1
+        self.rank = None
 
     def subtract(self, scalars: Mapping[str, int]) -> None:
         """Count something given back."""
@@ -36,6 +39,7 @@ class Share:
                 self.scalars[name] = left
             else:
                 self.scalars.pop(name, None)
+        self.rank = None
 
     def dominant(self, totals: Mapping[str, int], excluded: tuple[str, ...] = ()) -> float:
         """The dominant share, weighted."""
@@ -55,6 +59,7 @@ class Tree:
         self._nodes: dict[str, Share] = {}
         self._children: dict[str, dict[str, None]] = {"": {}}
         self._clients: dict[str, dict[str, Share]] = {}
+        self._epoch = 0  # of the totals, which every share depends on
         self.totals: dict[str, int] = {}
         self.weights: dict[str, float] = {}
 
@@ -62,6 +67,7 @@ class Tree:
         """Change the size of the cluster."""
         for name, amount in scalars.items():
             self.totals[name] = self.totals.get(name, 0) + sign * amount
+        self._epoch += 1
 
     def add_client(self, role: str, framework: str) -> None:
         """A framework takes part in a role."""
@@ -121,7 +127,11 @@ class Tree:
         return {} if node is None else dict(node.scalars)
 
     def _rank(self, share: Share) -> tuple[float, int, str]:
-        return (share.dominant(self.totals, self._excluded), share.allocations, share.path)
+        if share.rank is None or share.rank_epoch != self._epoch:
+            dominant = share.dominant(self.totals, self._excluded)
+            share.rank = (dominant, share.allocations, share.path)
+            share.rank_epoch = self._epoch
+        return share.rank
 
     def _walk(self, path: str) -> Iterator[str]:
         ranked = [(self._rank(self._nodes[child]), child) for child in self._children[path]]
