@@ -171,6 +171,16 @@ def test_a_haproxy_that_drifted_is_corrected() -> None:
     assert apply.reload and "backend web_10000" in apply.text
 
 
+def test_a_refused_correction_does_not_delay_what_came_in_meanwhile() -> None:
+    world = world_with_web()
+    world.give(on.ProxyState(alive=True, servers=""))
+    [correction] = world.applies()
+    assert world.read(app(), app("/more", 10001)) == []
+    world.give(on.ProxyRefused(correction.generation, "no such server"))
+    [apply] = world.applies()
+    assert "more_10001" in apply.text
+
+
 def test_asked_to_end_it_leaves_haproxy_running() -> None:
     world = world_with_web()
     assert [type(each) for each in world.give(on.StopRequested())] == [do.Disconnect, do.Halt]

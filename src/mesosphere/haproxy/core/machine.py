@@ -352,8 +352,10 @@ class ProxyMachine:
             app for app, services in _services_by_app(model).items() if good.get(app) != services
         ]
         if not changed:
-            # The frame itself is refused (an option of ours, a port taken): try again later.
-            return [*effects, SetTimer(RETRY_TIMER, 10.0)]
+            # The frame itself is refused (an option of ours, a port taken): try again later. What
+            # came in meanwhile need not wait for that.
+            waiting = self._apply() if self.wants_apply else []
+            return [*effects, SetTimer(RETRY_TIMER, 10.0), *waiting]
         if len(changed) == 1:
             self._leave_out(changed[0], event.reason)
         else:
