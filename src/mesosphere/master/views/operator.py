@@ -9,7 +9,6 @@ from mesosphere.master.core.machine import MasterMachine
 from mesosphere.master.core.state import Agent, Framework
 from mesosphere.master.views import metrics
 from mesosphere.wire.mesos import TimeInfo
-from mesosphere.wire.mesos.operator import response
 from mesosphere.wire.mesos.resources_codec import Format, to_wire
 
 
@@ -161,8 +160,3 @@ READS: Mapping[str, Callable[[MasterMachine], dict[str, Any]]] = {
     "GET_QUOTA": lambda master: {"status": {}},
 }
 """Calls that only read. There is no quota, maintenance or operation yet, so those are empty."""
-
-
-def read(master: MasterMachine, kind: str) -> dict[str, Any]:
-    """The Response of a reading call."""
-    return response(kind, READS[kind](master))

@@ -1,0 +1,102 @@
+"""The endpoints that tools scrape, and the old way to remove a framework.
+
+Source: Mesos, src/master/readonly_handler.cpp, src/master/http.cpp.
+"""
+
+from urllib.parse import parse_qs
+
+from mesosphere.kernel.http import Request, text_response
+from mesosphere.master.api.answers import Answer, json_answer, whole_number
+from mesosphere.master.core import commands
+from mesosphere.master.core.machine import MasterMachine
+from mesosphere.master.views import explain, legacy
+
+TASKS_LIMIT = 100
+TASKS_LIMIT_MOST = 100_000
+
+
+def show_state(master: MasterMachine, now: float, request: Request) -> Answer:
+    """Everything."""
+    return json_answer(request, legacy.state(master))
+
+
+def show_summary(master: MasterMachine, now: float, request: Request) -> Answer:
+    """Agents and frameworks with task counts."""
+    return json_answer(request, legacy.state_summary(master))
+
+
+def show_agents(master: MasterMachine, now: float, request: Request) -> Answer:
+    """Agents with full resources."""
+    wanted = request.first("slave_id")
+    found = [
+        legacy.agent(agent, full=True)
+        for agent in master.state.agents.values()
+        if wanted is None or agent.id == wanted
+    ]
+    return json_answer(
+        request, {"slaves": found, "recovered_slaves": legacy.recovered_agents(master)}
+    )
+
+
+def show_frameworks(master: MasterMachine, now: float, request: Request) -> Answer:
+    """Frameworks with tasks."""
+    wanted = request.first("framework_id")
+
+    def shown(known: object) -> list[object]:
+        assert isinstance(known, dict)
+        return [
+            legacy.framework(found)
+            for found in known.values()
+            if wanted is None or found.id == wanted
+        ]
+
+    return json_answer(
+        request,
+        {
+            "frameworks": shown(master.state.frameworks),
+            "completed_frameworks": shown(master.state.completed),
+            "unregistered_frameworks": [],
+        },
+    )
+
+
+def show_tasks(master: MasterMachine, now: float, request: Request) -> Answer:
+    """Tasks of all frameworks, newest first."""
+    limit = whole_number(request, "limit", TASKS_LIMIT, TASKS_LIMIT_MOST)
+    offset = whole_number(request, "offset", 0, TASKS_LIMIT_MOST)
+    if limit is None or offset is None:
+        return text_response(400, "'limit' and 'offset' must be whole numbers\n")
+    found = legacy.tasks(
+        master,
+        limit,
+        offset,
+        request.first("order") == "asc",
+        request.first("framework_id"),
+        request.first("task_id"),
+    )
+    return json_answer(request, found)
+
+
+def show_roles(master: MasterMachine, now: float, request: Request) -> Answer:
+    """Roles with what they hold."""
+    return json_answer(request, legacy.roles(master))
+
+
+def show_explanation(master: MasterMachine, now: float, request: Request) -> Answer:
+    """Why a framework gets no offers."""
+    wanted = request.first("framework")
+    if wanted is None:
+        return text_response(400, "'framework' must name a framework id\n")
+    found = explain.explain(master, now, wanted)
+    if found is None:
+        return text_response(404, f"No framework found with ID {wanted}\n")
+    return json_answer(request, found)
+
+
+def tear_down(master: MasterMachine, now: float, request: Request) -> Answer:
+    """Remove a framework: form-encoded `frameworkId`."""
+    form = parse_qs(request.body.decode("utf-8", "replace"))
+    wanted = form.get("frameworkId", [""])[0]
+    if not wanted:
+        return text_response(400, "Missing 'frameworkId' query parameter in the request body\n")
+    return commands.TeardownRequested(request.id, wanted)
