@@ -1,9 +1,8 @@
-"""Agents: admitted, away, back, unreachable, gone.
+"""Agents that come: admitted, back again, and what they say while they are here.
 
-Invariants: an agent is told that it is admitted only after the registry says so; an agent that does
-not answer pings in time is unreachable in the registry before anybody hears of it; one that comes
-back keeps its id and its tasks; one that is gone never comes back.
-Source: Mesos, src/master/master.cpp (registerSlave, reregisterSlave, markUnreachable).
+Invariants: an agent is told that it is admitted only after the registry says so; one that comes
+back keeps its id and its tasks; one that is gone never comes back (`departures` sees them off).
+Source: Mesos, src/master/master.cpp (registerSlave, reregisterSlave).
 """
 
 from collections.abc import Callable, Mapping
@@ -13,9 +12,9 @@ import msgspec
 
 from mesosphere.kernel.effects import EndStream, Send, StartStream
 from mesosphere.kernel.http import Response, text_response
-from mesosphere.master.core import frameworks, offers, tasks
-from mesosphere.master.core.commands import AgentCalled, AgentGone
-from mesosphere.master.core.registry import ADMITTED, GONE, UNREACHABLE, AgentRecord
+from mesosphere.master.core import departures, frameworks, tasks
+from mesosphere.master.core.commands import AgentCalled
+from mesosphere.master.core.registry import ADMITTED, GONE, AgentRecord
 from mesosphere.master.core.state import Agent, Framework, TaskRecord
 from mesosphere.wire import mesos, recordio
 from mesosphere.wire.errors import WireError
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
 
 ACCEPTED = Response(202)
 STREAM_LIMIT_BYTES = 64 * 1024 * 1024
-PING = recordio.encode(codec.encode(link.Event(type="PING")))
 
 
 def take(master: "MasterMachine", now: float, event: AgentCalled) -> None:
@@ -101,7 +99,7 @@ def _subscribe(
         if is_new:
             for twin in _twins(master, pid):
                 master.registry.remove_agent(twin.id)
-                _take_out(master, later, twin, "TASK_GONE", "the agent was started anew")
+                departures.take_out(master, later, twin, "TASK_GONE", "the agent was started anew")
         agent = Agent(
             id=identifier,
             info=info,
@@ -141,7 +139,7 @@ def _admit(
     unreported: list[TaskRecord] = []
     if old is not None:
         agent.registered_at = old.registered_at
-        unreported = _replace(master, now, old)
+        unreported = departures.replace(master, now, old)
     if not is_new:
         agent.reregistered_at = now
     state.add_agent(agent)
@@ -172,23 +170,6 @@ def _admit(
         body = {"agent_info": agent.info, "active": True, "version": agent.version}
         master.publish("AGENT_ADDED", {"agent": body})
     master.make_dirty(agent.id)
-
-
-def _replace(master: "MasterMachine", now: float, old: Agent) -> list[TaskRecord]:
-    """Take the agent's earlier self out of the books; returns its tasks."""
-    if old.stream is not None:
-        master.state.streams.pop(old.stream, None)
-        master.out.append(EndStream(old.stream))
-        old.stream = None
-    for offer in list(old.offers.values()):
-        offers.rescind(master, now, offer)
-    records = list(old.tasks.values())
-    for record in records:
-        if record.holds_resources:
-            tasks.discharge(master, record)
-    master.tree.add_total(old.total.scalars(), sign=-1)
-    master.state.drop_agent(old)
-    return records
 
 
 def _take_report(
@@ -289,143 +270,6 @@ def _ask_for_unreported(master: "MasterMachine", agent: Agent, records: list[Tas
         master.tell_agent(agent, link.Event(type="RECONCILE", reconcile=body))
 
 
-# --- away ---------------------------------------------------------------------------------------
-
-
-def disconnect(master: "MasterMachine", now: float, agent_id: str, reason: str) -> None:
-    """Its stream broke: nothing of it is offered, its tasks run on."""
-    agent = master.state.agents.get(agent_id)
-    if agent is None:
-        return
-    agent.stream = None
-    master.log("warning", "agent_disconnected", agent=agent_id, reason=reason)
-    for offer in list(agent.offers.values()):
-        offers.rescind(master, now, offer)
-
-
-def ping_all(master: "MasterMachine", now: float) -> None:
-    """Ask every agent whether it is there; one that was silent too long is unreachable."""
-    for agent in list(master.state.agents.values()):
-        if agent.missed_pings >= master.config.max_agent_ping_timeouts:
-            _mark_unreachable(master, now, agent.id, agent.info)
-            continue
-        agent.missed_pings += 1
-        if agent.stream is not None:
-            master.out.append(Send(agent.stream, PING))
-
-
-def give_up_recovered(master: "MasterMachine", now: float) -> None:
-    """Agents of an earlier leader that did not come back in time."""
-    for agent_id, info in list(master.state.recovered.items()):
-        _mark_unreachable(master, now, agent_id, info)
-
-
-def _mark_unreachable(
-    master: "MasterMachine", now: float, agent_id: str, info: mesos.AgentInfo
-) -> None:
-    record = master.registry.agents.get(agent_id)
-    if record is not None and record.state == UNREACHABLE:
-        return  # it is being written
-    master.registry.put_agent(agent_id, AgentRecord(info, UNREACHABLE, now))
-    master.state.count("master/slave_unreachable_scheduled")
-
-    def lose(later: float) -> None:
-        record = master.registry.agents.get(agent_id)
-        if record is None or record.state != UNREACHABLE:
-            return  # it came back meanwhile
-        master.state.unreachable[agent_id] = now
-        master.state.recovered.pop(agent_id, None)
-        master.state.count("master/slave_unreachable_completed")
-        agent = master.state.agents.get(agent_id)
-        if agent is not None:
-            _take_out(master, later, agent, "TASK_UNREACHABLE", "health check timed out")
-
-    master.when_durable(lose)
-
-
-def _take_out(master: "MasterMachine", now: float, agent: Agent, precise: str, reason: str) -> None:
-    """Remove an agent from the books: offers, tasks, and everybody is told."""
-    records = _replace(master, now, agent)
-    master.filters.clear_agent(agent.id)
-    for record in records:
-        framework = master.state.frameworks.get(record.key[0])
-        if framework is not None:
-            _lose_task(master, now, framework, record, precise, reason)
-    failure = scheduler.Failure(agent_id=mesos.AgentID(agent.id))
-    for framework in master.state.frameworks.values():
-        master.tell(framework, scheduler.Event(type="FAILURE", failure=failure))
-    master.publish("AGENT_REMOVED", {"agent_id": {"value": agent.id}})
-    master.state.count("master/slave_removals")
-    master.log("warning", "agent_removed", agent=agent.id, reason=reason, tasks=len(records))
-
-
-def _lose_task(
-    master: "MasterMachine",
-    now: float,
-    framework: Framework,
-    record: TaskRecord,
-    precise: str,
-    reason: str,
-) -> None:
-    record.holds_resources = False  # the tree was released with the agent
-    if is_terminal(record.task.state):
-        tasks.remove(master, framework, record)
-        return
-    state = tasks.lost_state(framework, precise)
-    code = "REASON_AGENT_REMOVED"
-    if precise == "TASK_GONE_BY_OPERATOR":
-        code = "REASON_AGENT_REMOVED_BY_OPERATOR"
-    status = tasks.own_status(
-        record.task.task_id, state, code, f"Agent {record.task.agent_id.value}: {reason}", now,
-        record.task.agent_id,
-    )  # fmt: skip
-    if precise == "TASK_UNREACHABLE":
-        status.unreachable_time = mesos.TimeInfo(nanoseconds=int(now * 1e9))
-    tasks.move(master, record, status)
-    if precise == "TASK_UNREACHABLE":
-        framework.tasks.pop(record.task.task_id.value, None)
-        framework.unreachable[record.task.task_id.value] = record
-        while len(framework.unreachable) > master.config.max_unreachable_tasks_per_framework:
-            del framework.unreachable[next(iter(framework.unreachable))]
-    else:
-        tasks.remove(master, framework, record)
-    tasks.send(master, framework, status)
-
-
-def mark_gone(master: "MasterMachine", now: float, event: AgentGone) -> None:
-    """An operator says that an agent will never be back: for good."""
-    agent_id = event.agent_id
-    record = master.registry.agents.get(agent_id)
-    if record is None:
-        master.reply(event.request, text_response(404, f"Agent {agent_id} is not known"))
-        return
-    master.registry.put_agent(agent_id, AgentRecord(record.info, GONE, now))
-
-    def remove(later: float) -> None:
-        master.state.gone[agent_id] = now
-        master.state.unreachable.pop(agent_id, None)
-        master.state.recovered.pop(agent_id, None)
-        agent = master.state.agents.get(agent_id)
-        if agent is not None:
-            shutdown = link.Shutdown(message="Agent has been marked gone")
-            master.tell_agent(agent, link.Event(type="SHUTDOWN", shutdown=shutdown))
-            _take_out(master, later, agent, "TASK_GONE_BY_OPERATOR", "marked gone by an operator")
-        _lose_unreachable(master, later, agent_id)
-        master.reply(event.request, Response(200))
-
-    master.when_durable(remove)
-
-
-def _lose_unreachable(master: "MasterMachine", now: float, agent_id: str) -> None:
-    """Unreachable tasks of an agent that is gone will not come back either."""
-    for framework in master.state.frameworks.values():
-        for name, record in list(framework.unreachable.items()):
-            if record.task.agent_id.value == agent_id:
-                del framework.unreachable[name]
-                reason = "marked gone by an operator"
-                _lose_task(master, now, framework, record, "TASK_GONE_BY_OPERATOR", reason)
-
-
 # --- calls of a subscribed agent ----------------------------------------------------------------
 
 
@@ -447,7 +291,9 @@ def _unregister(master: "MasterMachine", now: float, agent: Agent, call: link.Ca
     def leave(later: float) -> None:
         found = master.state.agents.get(agent.id)
         if found is not None:
-            _take_out(master, later, found, "TASK_GONE", message or "the agent unregistered")
+            departures.take_out(
+                master, later, found, "TASK_GONE", message or "the agent unregistered"
+            )
 
     master.when_durable(leave)
     return None

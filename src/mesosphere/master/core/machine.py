@@ -41,7 +41,7 @@ from mesosphere.kernel.exit_codes import ExitCode
 from mesosphere.kernel.http import Response
 from mesosphere.kernel.ids import IdSource
 from mesosphere.kernel.ledger import EPOCH
-from mesosphere.master.core import agents, calls, commands, frameworks, offers
+from mesosphere.master.core import agents, calls, commands, departures, frameworks, offers
 from mesosphere.master.core.allocator.filters import Filters
 from mesosphere.master.core.allocator.shares import Tree
 from mesosphere.master.core.config import HEARTBEAT_S, MasterConfig
@@ -197,9 +197,9 @@ class MasterMachine:
             self._beat()
         elif name == PING_TIMER:
             self.out.append(SetTimer(name, self.config.agent_ping_interval_s))
-            agents.ping_all(self, now)
+            departures.ping_all(self, now)
         elif name == RECOVERY_TIMER:
-            agents.give_up_recovered(self, now)
+            departures.give_up_recovered(self, now)
         elif name.startswith(frameworks.FAILOVER_TIMER):
             frameworks.expire(self, now, name.removeprefix(frameworks.FAILOVER_TIMER))
 
@@ -216,7 +216,7 @@ class MasterMachine:
         if kind == "framework":
             frameworks.disconnect(self, now, owner, event.reason)
         elif kind == "agent":
-            agents.disconnect(self, now, owner, event.reason)
+            departures.disconnect(self, now, owner, event.reason)
 
     # --- what the other modules use -----------------------------------------------------------
 
@@ -287,7 +287,7 @@ _HANDLERS: Mapping[type[Event], Callable[..., None]] = {
     commands.AgentCalled: agents.take,
     commands.OperatorSubscribed: calls.subscribe_operator,
     commands.TeardownRequested: calls.tear_down,
-    commands.AgentGone: agents.mark_gone,
+    commands.AgentGone: departures.mark_gone,
     commands.FileWanted: lambda master, now, event: master.out.append(event.effect),
 }
 
