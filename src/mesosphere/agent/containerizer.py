@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from mesosphere.agent.core.commands import SupervisionFailed
 from mesosphere.agent.isolation import plans, sandboxes
+from mesosphere.agent.isolation.limitations import Limitation, judge_memory
 from mesosphere.agent.isolation.processes import read_record, write_aside
 from mesosphere.agent.supervision import Supervision, SupervisorGone
 from mesosphere.kernel.effects import (
@@ -42,7 +43,8 @@ LAUNCHES_AT_ONCE = 16
 """Containers in preparation at one time; more wait their turn."""
 FETCH_TIMEOUT_S = 1800.0
 """Longest fetch of all URIs of one task."""
-CHECK_OUTPUT_LIMIT_BYTES = 4096
+KEPT = ("isolation", "sandbox", "directory", "rlimits", "disk_bytes")
+"""What of a plan is needed while its container runs."""
 _FETCH = (
     "import sys; sys.path.insert(0, sys.argv[1]);"
     " from mesosphere.agent.fetcher import main; sys.exit(main())"
@@ -143,7 +145,7 @@ class Containerizer:
             raise _Failed("launch", "killed before it was started")
         try:
             request = plans.spawn_request(plan, user)
-            kept = {key: plan[key] for key in ("isolation", "directory", "rlimits")}
+            kept = {key: plan[key] for key in KEPT}
             kept["execute"] = plan.get("execute")
             write_aside(self._plans / f"{name}.json", {**kept, "user": user})
         except OSError as error:
@@ -234,12 +236,37 @@ class Containerizer:
     def _container_exited(self, record: dict[str, Any]) -> None:
         name = record["container"]
         self._running.pop(name, None)
-        limitation, message = plans.judge_memory(record.get("memory") or {})
+        limited = self._limitation(record)
+        message = limited.message
         if not message and record["status"] is None:
             message = "nobody saw the container end"
         if self._world is not None:
-            event = ContainerExited(name, record["status"], limitation, message)
+            event = ContainerExited(
+                name, record["status"], limited.kind, message, limited.amount_mib
+            )
             self._world.deliver(event, self._causes.get(name))
+
+    def _limitation(self, record: dict[str, Any]) -> Limitation:
+        """Why a container was ended by its limits: as the kernel tells, or as we have decided."""
+        limited = judge_memory(record.get("memory") or {})
+        if not limited.kind:
+            kept = read_record(self._plans / f"{record['container']}.json") or {}
+            limited = Limitation(*kept.get("limited", ()))
+        return limited
+
+    async def limit(self, name: str, limited: Limitation) -> None:
+        """End a container that has passed a limit; the reason survives a restart of the agent."""
+        path = self._plans / f"{name}.json"
+        kept = read_record(path)
+        if kept is None or name not in self._running:
+            return
+        write_aside(path, {**kept, "limited": list(limited)})
+        with contextlib.suppress(SupervisorGone):
+            await self._supervision.ask({"op": "destroy", "container": name})
+
+    def kept(self, name: str) -> dict[str, Any]:
+        """What is remembered of a container's plan; empty if it is not known."""
+        return read_record(self._plans / f"{name}.json") or {}
 
     async def update(self, node: World, effect: UpdateContainer, cause: str | None) -> None:
         """Change the limits of a running container (OCI only; posix enforces none)."""
@@ -308,7 +335,7 @@ class Containerizer:
                 self._forget_files(name)
             elif name not in running:
                 record = record or {"status": None, "memory": {}}
-                if plans.judge_memory(record.get("memory") or {})[0]:
+                if self._limitation({"container": name, **record}).kind:
                     # The answer has no room for a limitation: it is told as an end of its own.
                     running[name] = 0
                     told_later.append({"container": name, **record})

@@ -59,6 +59,14 @@ _CONTAINERS = (
     Flag("cgroups_limit_swap", "bool", False, "Containers", "memory limits include swap"),
     Flag("cgroups_root", "str", "mesos", "Containers", "name of the control group of all tasks"),
     Flag("cgroups_pids_limit", "int", 4096, "Containers", "most processes of one task"),
+    Flag(
+        "container_disk_watch_interval", "duration", 15.0, "Containers",
+        "how often the sandboxes of running tasks are measured",
+    ),
+    Flag(
+        "enforce_container_disk_quota", "bool", False, "Containers",
+        "end tasks whose sandbox outgrows their disk resource",
+    ),
     Flag("switch_user", "bool", True, "Containers", "run tasks as their user (needs root)"),
     Flag(
         "executor_shutdown_grace_period", "duration", 5.0, "Containers",

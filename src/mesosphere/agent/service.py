@@ -14,6 +14,7 @@ from mesosphere.agent.core.commands import ContainersMeasured
 from mesosphere.agent.core.files import sandbox_of
 from mesosphere.agent.core.host import Host
 from mesosphere.agent.core.machine import AgentMachine
+from mesosphere.agent.disk_watch import DiskWatch
 from mesosphere.agent.flags import FLAGS
 from mesosphere.agent.isolation import probe, sandboxes, statistics
 from mesosphere.agent.setup import (
@@ -129,6 +130,11 @@ class AgentService:
         self._groups = probe.find_control_groups()
         private_root = Path(host.private_root) if host.isolation == "oci" else None
         self.containerizer = Containerizer(Path(host.runtime_dir), private_root)
+        self.disks = DiskWatch(
+            self.containerizer,
+            settings.container_disk_watch_interval,
+            settings.enforce_container_disk_quota,
+        )
 
     def performers(self) -> dict[type[Effect], Performer]:
         """Containers by the containerizer, files with a look at where links lead."""
@@ -138,6 +144,7 @@ class AgentService:
         def recover_and_watch(node: Node, effect: RecoverContainers, cause: str) -> None:
             recover(node, effect, cause)
             node.spawn(self._measure(node))
+            node.spawn(self.disks.run())
 
         performers[RecoverContainers] = recover_and_watch
         performers[ServeFile] = self._serve_file
@@ -158,6 +165,8 @@ class AgentService:
         while True:
             leaders = dict(self.containerizer.leaders)
             values = await asyncio.to_thread(statistics.measure, self._groups, root, leaders)
+            for name, told in values.items():
+                told.update(self.disks.statistics(name))
             used = await asyncio.to_thread(statistics.disk_used, self._host.work_dir)
             node.deliver(ContainersMeasured(values, used))
             await asyncio.sleep(MEASURE_INTERVAL_S)

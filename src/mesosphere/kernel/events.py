@@ -155,13 +155,15 @@ class ContainerExited(Event, frozen=True):
     """The container has ended and is cleaned up.
 
     `status` is the raw wait status of the first process, None when it is not known any more.
-    `limitation`: "" or "memory", "disk", "pids", with the facts in `message`.
+    `limitation`: "" or "memory", "disk", "pids", with the facts in `message` and the amount that
+    was passed (memory used, disk allowed) in `amount_mib`.
     """
 
     container: str
     status: int | None
     limitation: str = ""
     message: str = ""
+    amount_mib: float = 0.0
 
 
 class ContainersRecovered(Event, frozen=True):

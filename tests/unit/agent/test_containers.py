@@ -23,7 +23,7 @@ from mesosphere.agent.core.requests import (
     task_environment,
     why_unsupported,
 )
-from mesosphere.agent.isolation.plans import judge_memory, wrapping
+from mesosphere.agent.isolation.plans import wrapping
 from mesosphere.kernel.resources import Resources
 from mesosphere.wire.mesos.commands import URI, CommandInfo, Environment, Variable
 from mesosphere.wire.mesos.containers import (
@@ -138,6 +138,7 @@ def test_control_groups_of_version_2_have_their_own_names() -> None:
         "events": "/cg/mesos/C/memory.events",
         "limit": "/cg/mesos/C/memory.max",
         "peak": "/cg/mesos/C/memory.peak",
+        "stat": "/cg/mesos/C/memory.stat",
     }
     assert plan["processes"] == "/cg/mesos/C"
 
@@ -251,24 +252,3 @@ def test_volumes_need_the_oci_isolation() -> None:
     )
     posix = msgspec.structs.replace(CONFIG, host=POSIX)
     assert "need the OCI isolation" in why_unsupported(task(container=container), posix)
-
-
-@pytest.mark.parametrize(
-    ("memory", "expected"),
-    [
-        ({}, ("", "")),
-        ({"events": "oom_kill_disable 0\nunder_oom 0\noom_kill 0\n"}, ("", "")),
-        (
-            {"events": "oom_kill 2", "limit": f"{64 * MIB}\n", "peak": f"{63 * MIB}\n"},
-            ("memory", "Memory limit exceeded: Requested: 64MB Maximum Used: 63MB"),
-        ),
-        (
-            {"events": "low 0 high 0 max 3 oom 1 oom_kill 1", "limit": "max"},
-            ("memory", "Memory limit exceeded"),
-        ),
-    ],
-)
-def test_memory_kills_are_read_from_the_control_group(
-    memory: dict[str, str], expected: tuple[str, str]
-) -> None:
-    assert judge_memory(memory) == expected

@@ -75,6 +75,7 @@ def test_what_an_exit_means() -> None:
         "REASON_CONTAINER_LIMITATION_MEMORY",
         "Memory limit exceeded",
         "SOURCE_AGENT",
+        None,
     )
     unknown = judge_exit(None, "", "the host was restarted", plain)
     assert unknown.state == "TASK_FAILED"

@@ -81,6 +81,7 @@ class ContainerRequest(msgspec.Struct, frozen=True):
     uris: tuple[Uri, ...] = ()
     volumes: tuple[Volume, ...] = ()
     rlimits: tuple[ResourceLimit, ...] = ()
+    disk_bytes: int | None = None  # None: the sandbox is not measured against anything
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -148,6 +149,7 @@ def build_plan(request: ContainerRequest, host: Host) -> dict[str, Any]:
         "directory": sandbox,
         "rlimits": [msgspec.to_builtins(limit) for limit in request.rlimits],
         "limits": msgspec.to_builtins(limits),
+        "disk_bytes": request.disk_bytes,
     }
     if host.isolation == "oci":
         plan.update(_oci_part(request, host, limits, sandbox))
@@ -191,6 +193,7 @@ def _memory_files(host: Host, group: str) -> dict[str, str]:
             "limit": "memory.limit_in_bytes",
             "peak": "memory.max_usage_in_bytes",
         }
+    names["stat"] = "memory.stat"
     return {key: f"{directory}/{name}" for key, name in names.items()}
 
 

@@ -16,6 +16,7 @@ class End(NamedTuple):
     reason: str | None
     message: str
     source: str = "SOURCE_EXECUTOR"
+    limited: tuple[str, float] | None = None  # resource and amount that a limitation is about
 
 
 class Circumstances(NamedTuple):
@@ -30,6 +31,7 @@ LIMITATION_REASONS = {
     "disk": "REASON_CONTAINER_LIMITATION_DISK",
     "pids": "REASON_CONTAINER_LIMITATION",
 }
+LIMITED_RESOURCES = {"memory": "mem", "disk": "disk"}
 
 
 def describe_status(status: int) -> str:
@@ -46,12 +48,18 @@ def describe_status(status: int) -> str:
 
 
 def judge_exit(
-    status: int | None, limitation: str, message: str, circumstances: Circumstances
+    status: int | None,
+    limitation: str,
+    message: str,
+    circumstances: Circumstances,
+    amount_mib: float = 0.0,
 ) -> End:
     """The terminal state of a task whose container has ended."""
     if limitation:
         reason = LIMITATION_REASONS.get(limitation, "REASON_CONTAINER_LIMITATION")
-        return End("TASK_FAILED", reason, message, "SOURCE_AGENT")
+        name = LIMITED_RESOURCES.get(limitation)
+        limited = (name, amount_mib) if name is not None and amount_mib > 0 else None
+        return End("TASK_FAILED", reason, message, "SOURCE_AGENT", limited)
     words = "The exit status is not known" if status is None else describe_status(status)
     if circumstances.expired:
         return End("TASK_FAILED", "REASON_MAX_COMPLETION_TIME_REACHED", words)

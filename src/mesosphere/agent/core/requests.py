@@ -95,6 +95,7 @@ def container_request(
         ),
         volumes=_host_volumes(task),
         rlimits=_resource_limits(task),
+        disk_bytes=_sandbox_disk(task),
     )
 
 
@@ -169,6 +170,17 @@ def _limit(task: TaskInfo, name: str, unit: int) -> int | None:
     if scalar is None:
         return None
     return -1 if math.isinf(scalar.value) else int(scalar.value * unit)
+
+
+def _sandbox_disk(task: TaskInfo) -> int | None:
+    """What the sandbox may take; persistent volumes are accounts of their own."""
+    parts = [
+        resource.scalar.value
+        for resource in task.resources
+        if resource.name == "disk" and resource.scalar is not None
+        and (resource.disk is None or resource.disk.persistence is None)
+    ]  # fmt: skip
+    return int(sum(parts) * MIB) or None
 
 
 def _host_volumes(task: TaskInfo) -> tuple[Volume, ...]:

@@ -35,6 +35,7 @@ from mesosphere.wire.mesos import link
 from mesosphere.wire.mesos.containers import ContainerStatus, IPAddress, NetworkInfo
 from mesosphere.wire.mesos.enums import is_terminal
 from mesosphere.wire.mesos.ids import AgentID, ContainerID, ExecutorID, FrameworkID, TaskID
+from mesosphere.wire.mesos.resources import Resource, Scalar, TaskResourceLimitation
 from mesosphere.wire.mesos.resources_codec import from_wire
 from mesosphere.wire.mesos.tasks import TaskInfo, TaskStatus
 
@@ -252,7 +253,9 @@ class Tasks:
         ensure(exit is not None, f"an end of {record.key} has an exit")
         assert exit is not None
         circumstances = Circumstances(record.killed, record.expired)
-        return judge_exit(exit.status, exit.limitation, exit.message, circumstances)
+        return judge_exit(
+            exit.status, exit.limitation, exit.message, circumstances, exit.amount_mib
+        )
 
     def looked(self, now: float, name: str, value: int | None, reason: str) -> list[Effect]:
         """The answer to a look of `watching`: tell what is new, end what stays unhealthy."""
@@ -308,6 +311,7 @@ class Tasks:
             uuid=self._ids.uuid_bytes(),
             healthy=record.healthy,
             check_status=self.watching.status_of(record),
+            limitation=_limitation(end),
             container_status=ContainerStatus(
                 container_id=ContainerID(record.container),
                 network_infos=[NetworkInfo(ip_addresses=[address])],
@@ -354,3 +358,11 @@ class Tasks:
             uuid=self._ids.uuid_bytes(),
         )
         return self.send_front(stream) if stream.add(status) else []
+
+
+def _limitation(end: End) -> TaskResourceLimitation | None:
+    if end.limited is None:
+        return None
+    name, amount = end.limited
+    resource = Resource(name=name, type="SCALAR", scalar=Scalar(value=amount))
+    return TaskResourceLimitation(resources=[resource])

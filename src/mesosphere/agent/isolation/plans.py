@@ -1,8 +1,7 @@
 """Executes container plans: what is asked of the supervisor, and the files of an OCI bundle.
 
 A plan is the plain value of `agent/core/containers.py`; here the user's name becomes numbers, the
-bundle is written, and the request to the supervisor is composed. What the supervisor then tells of
-memory becomes a limitation with its facts. Standard library only.
+bundle is written, and the request to the supervisor is composed. Standard library only.
 """
 
 import json
@@ -12,7 +11,6 @@ from typing import Any
 
 SET_USER = "/usr/bin/setpriv"
 SET_LIMITS = "/usr/bin/prlimit"
-MIB = 1024 * 1024
 RLIMIT_OPTIONS = {
     "AS": "as", "CORE": "core", "CPU": "cpu", "DATA": "data", "FSIZE": "fsize",
     "MEMLOCK": "memlock", "MSGQUEUE": "msgqueue", "NICE": "nice", "NOFILE": "nofile",
@@ -94,19 +92,3 @@ def write_bundle(plan: dict[str, Any], user: dict[str, Any] | None) -> None:
 def remove_bundle(runtime_dir: Path, container: str) -> None:
     """Drop the bundle of a container that is gone."""
     shutil.rmtree(runtime_dir / "bundles" / container, ignore_errors=True)
-
-
-def judge_memory(memory: dict[str, str]) -> tuple[str, str]:
-    """(limitation, message) from what the control group told at the end: ("memory", "...") when
-    the kernel killed for lack of memory, else ("", "")."""
-    words = memory.get("events", "").split()
-    kills = dict(zip(words[::2], words[1::2], strict=False)).get("oom_kill", "0")
-    if kills == "0":
-        return "", ""
-    limit, peak = memory.get("limit", "").strip(), memory.get("peak", "").strip()
-    message = "Memory limit exceeded"
-    if limit.isdigit():
-        message += f": Requested: {int(limit) // MIB}MB"
-    if peak.isdigit():
-        message += f" Maximum Used: {int(peak) // MIB}MB"
-    return "memory", message
