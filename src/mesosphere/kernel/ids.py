@@ -4,7 +4,10 @@ The real runtime seeds from the operating system, the simulation from its one se
 """
 
 import hashlib
+import re
 import uuid
+
+ID_LIMIT = 255
 
 
 class IdSource:
@@ -30,3 +33,16 @@ class IdSource:
     def fraction(self) -> float:
         """A number in [0, 1), for back-off jitter and shuffling."""
         return int.from_bytes(self._draw()[:6], "big") / (1 << 48)
+
+
+def check_id(value: str, what: str) -> str | None:
+    """An id that becomes a directory on an agent."""
+    if not value:
+        return f"{what} must not be empty"
+    if len(value) > ID_LIMIT:
+        return f"{what} must not be longer than {ID_LIMIT} characters"
+    if value in (".", ".."):
+        return f"'{value}' is disallowed as {what}"
+    if re.search(r"[\x00-\x1f\x7f/\\]", value):
+        return f"'{value}' contains invalid characters"
+    return None

@@ -6,6 +6,7 @@ Source: Mesos, src/master/validation.cpp, src/common/roles.cpp, src/common/valid
 
 import re
 
+from mesosphere.kernel.ids import check_id
 from mesosphere.kernel.resources import Resources
 from mesosphere.master.core.state import Framework
 from mesosphere.wire import mesos
@@ -13,7 +14,6 @@ from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos import scheduler
 from mesosphere.wire.mesos.resources_codec import from_wire
 
-ID_LIMIT = 255
 UUID_BYTES = 16
 
 _BODIES = {
@@ -66,19 +66,6 @@ def check_call(call: scheduler.Call) -> str | None:
         assert call.update_framework is not None
         if call.update_framework.framework_info.id != call.framework_id:
             return "'framework_id' differs from 'update_framework.framework_info.id'"
-    return None
-
-
-def check_id(value: str, what: str) -> str | None:
-    """An id that becomes a directory on an agent."""
-    if not value:
-        return f"{what} must not be empty"
-    if len(value) > ID_LIMIT:
-        return f"{what} must not be longer than {ID_LIMIT} characters"
-    if value in (".", ".."):
-        return f"'{value}' is disallowed as {what}"
-    if re.search(r"[\x00-\x1f\x7f/\\]", value):
-        return f"'{value}' contains invalid characters"
     return None
 
 

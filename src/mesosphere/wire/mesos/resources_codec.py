@@ -12,6 +12,7 @@ from enum import Enum
 from functools import lru_cache
 from itertools import pairwise
 
+from mesosphere.kernel.ids import check_id
 from mesosphere.kernel.ranges import Ranges as KernelRanges
 from mesosphere.kernel.ranges import coalesce
 from mesosphere.kernel.resource_text import check_role, checked_milli, parse_resources
@@ -84,8 +85,8 @@ def _read(resource: Resource) -> tuple[Identity, Amount]:
     reservations: tuple[Reservation, ...] = ()
     if resource.reservations or resource.reservation or resource.role not in (None, "*"):
         reservations = _read_reservations(resource)
-    if disk is not None and disk.persistence_id is not None and not reservations:
-        raise ResourcesError("A persistent volume must be reserved")
+    if disk is not None and disk.persistence_id is not None:
+        _check_volume(resource, reservations)
     is_indivisible = disk is not None and disk.is_indivisible
     identity = Identity(
         resource.name,
@@ -137,7 +138,23 @@ def read_ranges(ranges: Ranges) -> KernelRanges:
     return coalesce(pairs)
 
 
-def _read_disk(resource: Resource) -> Disk | None:
+def _check_volume(resource: Resource, reservations: tuple[Reservation, ...]) -> None:
+    info = resource.disk
+    assert info is not None and info.persistence is not None
+    if resource.revocable is not None:
+        raise ResourcesError("Persistent volumes cannot be created from revocable resources")
+    if not reservations:
+        raise ResourcesError("Persistent volumes cannot be created from unreserved resources")
+    if info.volume is None:
+        raise ResourcesError("Expecting 'volume' to be set for persistent volume")
+    if info.volume.host_path is not None:
+        raise ResourcesError("Expecting 'host_path' to be unset for persistent volume")
+    fault = check_id(info.persistence.id, "Persistence ID")
+    if fault is not None:
+        raise ResourcesError(f"Invalid persistence ID for persistent volume: {fault}")
+
+
+def _read_disk(resource: Resource) -> Disk:
     info = resource.disk
     assert info is not None
     if resource.name != "disk" or resource.type != SCALAR:
@@ -148,8 +165,10 @@ def _read_disk(resource: Resource) -> Disk | None:
             raise ResourcesError("Unsupported 'DiskInfo.Source.Type'")
         if source.type in ("BLOCK", "RAW") and (source.path or source.mount):
             raise ResourcesError(f"Neither path nor mount belongs to a {source.type} disk source")
-    if info.persistence is None and info.volume is None and source is None:
-        return None
+    if info.persistence is None and info.volume is not None:
+        raise ResourcesError("Non-persistent volume not supported")
+    if info.persistence is None and source is None:
+        raise ResourcesError("DiskInfo is set but empty")
     return Disk(
         None if info.persistence is None else info.persistence.id,
         None if info.persistence is None else info.persistence.principal,
