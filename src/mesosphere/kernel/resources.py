@@ -210,7 +210,7 @@ class Resources:
         total = 0
         for identity, amount in self._amounts.items():
             if identity.name == name and isinstance(amount, int):
-                total += _size(identity, amount)
+                total += quantity(identity, amount)
         return total
 
     def scalars(self) -> dict[str, int]:
@@ -218,7 +218,7 @@ class Resources:
         totals: dict[str, int] = {}
         for identity, amount in self._amounts.items():
             if isinstance(amount, int):
-                totals[identity.name] = totals.get(identity.name, 0) + _size(identity, amount)
+                totals[identity.name] = totals.get(identity.name, 0) + quantity(identity, amount)
         return totals
 
     def ranges(self, name: str) -> Ranges:
@@ -301,7 +301,8 @@ def _allocate(identity: Identity, role: str | None) -> Identity:
     return msgspec.structs.replace(identity, allocation_role=role)
 
 
-def _size(identity: Identity, amount: int) -> int:
+def quantity(identity: Identity, amount: int) -> int:
+    """A scalar's size in thousandths; an indivisible one has it in its identity."""
     if identity.unit is None:
         return amount
     return identity.unit if identity.is_shared else identity.unit * amount
@@ -351,7 +352,7 @@ def format_resources(resources: Resources) -> str:
 def format_amount(identity: Identity, amount: Amount) -> str:
     """`4`, `0.5`, `[31000-32000, 33000-33000]` or `{a, b}`."""
     if isinstance(amount, int):
-        return f"{number(_size(identity, amount)):.15g}"
+        return f"{number(quantity(identity, amount)):.15g}"
     if identity.kind == RANGES:
         return format_ranges(amount)  # type: ignore[arg-type]
     return "{" + ", ".join(amount) + "}"  # type: ignore[arg-type]

@@ -321,9 +321,9 @@ def test_a_role_that_was_left_gets_no_more_offers() -> None:
     world.wait(20)
     fresh = [offer for offer in framework.offers() if offer["id"] not in held]
     assert fresh and {offer["allocation_info"]["role"] for offer in fresh} == {"b"}
-    assert "a" in list(world.machine.tree.roles())  # the task still counts there
+    assert "a" in world.machine.tree.roles()  # the task still counts there
     agent.update(framework, "t1", "TASK_FINISHED")
-    assert list(world.machine.tree.roles()) == ["b"]
+    assert world.machine.tree.roles() == ["b"]
 
 
 def test_offers_of_a_role_that_was_left_are_rescinded() -> None:

@@ -260,24 +260,32 @@ class World:
         tree = self.machine.tree
         roles: dict[str, dict[str, int]] = {}
         for (role, framework), scalars in charged.items():
-            assert tree._clients[role][framework].scalars == {k: v for k, v in scalars.items() if v}
+            client = tree.client(role, framework)
+            assert client is not None
+            assert tree.as_scalars(client.held) == {k: v for k, v in scalars.items() if v}
             parts = role.split("/")
             for depth in range(1, len(parts) + 1):
                 sums = roles.setdefault("/".join(parts[:depth]), {})
                 for name, amount in scalars.items():
                     sums[name] = sums.get(name, 0) + amount
-        for path, node in tree._nodes.items():
-            wanted = {name: value for name, value in roles.get(path, {}).items() if value}
-            assert node.scalars == wanted, f"{path}: {node.scalars} is not {wanted}"
-        for role, clients in tree._clients.items():
-            for name, share in clients.items():
+        for role in tree.roles():
+            wanted = {name: value for name, value in roles.get(role, {}).items() if value}
+            assert tree.allocated(role) == wanted, f"{role} does not hold {wanted}"
+            for name, client in tree.clients(role).items():
                 known = self.machine.state.frameworks.get(name)
-                assert share.scalars or (known is not None and role in known.roles)
+                assert any(client.held) or (known is not None and role in known.roles)
+                takes_part = (
+                    known is not None
+                    and known.is_connected
+                    and role in known.roles
+                    and role not in known.suppressed
+                )
+                assert (client.claimant is not None) == takes_part
         totals: dict[str, int] = {}
         for agent in self.machine.state.agents.values():
             for name, amount in agent.total.scalars().items():
                 totals[name] = totals.get(name, 0) + amount
-        assert {k: v for k, v in tree.totals.items() if v} == totals
+        assert tree.totals == {k: v for k, v in totals.items() if v}
 
 
 def encoded(data: bytes) -> str:

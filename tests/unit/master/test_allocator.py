@@ -5,40 +5,13 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mesosphere.kernel.resources import EMPTY, Identity, Reservation, Resources, milli
-from mesosphere.master.core.allocator.cycle import Claimant, Free, Grant, allocate, verdict
+from mesosphere.kernel.resources import EMPTY, Identity, Resources
+from mesosphere.master.core.allocator.claims import Cause, Claimant, Hindrance, Slot, part_for
 from mesosphere.master.core.allocator.filters import FILTERS_PER_AGENT, Filters, refusal_s
 from mesosphere.master.core.allocator.shares import Tree
+from tests.unit.master.allocation import NO_FACTS, Cluster, reserved
 
 ROLES = ("*", "a", "a/b", "c")
-
-
-def claimant(*roles: str, **changes: object) -> Claimant:
-    plain = Claimant(True, frozenset(roles), False, False, False, frozenset())
-    return plain._replace(**changes)
-
-
-def cycle(
-    agents: dict[str, Resources],
-    tree: Tree,
-    claimants: dict[str, Claimant],
-    filters: Filters | None = None,
-    now: float = 0.0,
-) -> list[Grant]:
-    free = [Free(name, resources) for name, resources in agents.items()]
-    found = allocate(now, free, tree, claimants, filters or Filters(), lambda name: False)
-    return list(found)
-
-
-def cluster(agents: dict[str, Resources], clients: dict[str, tuple[str, ...]]) -> Tree:
-    tree = Tree()
-    for resources in agents.values():
-        tree.add_total(resources.scalars())
-    for framework, roles in clients.items():
-        for role in roles:
-            tree.add_client(role, framework)
-    return tree
-
 
 sizes = st.tuples(st.integers(0, 8), st.integers(0, 8)).map(
     lambda pair: Resources.of(cpus=pair[0], mem=pair[1] * 64)
@@ -58,11 +31,11 @@ subscriptions = st.lists(
 def test_nothing_is_granted_twice_or_to_those_who_can_not_take_it(
     agents: dict[str, Resources], clients: dict[str, tuple[str, ...]], suppressed: set[str]
 ) -> None:
-    tree = cluster(agents, clients)
-    able = {
-        name: claimant(*roles, suppressed=frozenset(suppressed)) for name, roles in clients.items()
-    }
-    grants = cycle(agents, tree, able)
+    cluster = Cluster(agents, clients)
+    for name, roles in clients.items():
+        for role in suppressed.intersection(roles):
+            cluster.allocator.enroll(role, name, None)
+    grants = cluster.cycle()
     for name, total in agents.items():
         given_out = EMPTY
         for grant in grants:
@@ -76,7 +49,7 @@ def test_nothing_is_granted_twice_or_to_those_who_can_not_take_it(
         for grant in grants:
             if grant.role == role or grant.role.startswith(role + "/"):
                 held = held + grant.resources
-        assert tree.allocated(role) == held.scalars()
+        assert cluster.tree.allocated(role) == held.scalars()
 
 
 @settings(max_examples=200, deadline=None)
@@ -84,7 +57,7 @@ def test_nothing_is_granted_twice_or_to_those_who_can_not_take_it(
 def test_what_anybody_could_use_is_not_left_lying(
     agents: dict[str, Resources], clients: dict[str, tuple[str, ...]]
 ) -> None:
-    grants = cycle(agents, cluster(agents, clients), {n: claimant(*r) for n, r in clients.items()})
+    grants = Cluster(agents, clients).cycle()
     granted = {grant.agent for grant in grants}
     useful = {
         name
@@ -119,13 +92,13 @@ def test_each_agent_goes_to_the_framework_with_the_least_dominant_share(
         for number, (cpus, mem) in enumerate(shapes)
     }
     names = [f"f{number}" for number in range(count)]
-    tree = cluster(agents, dict.fromkeys(names, ("*",)))
-    grants = cycle(agents, tree, dict.fromkeys(names, claimant("*")))
+    cluster = Cluster(agents, dict.fromkeys(names, ("*",)))
+    grants = cluster.cycle()
     held: dict[str, dict[str, int]] = {name: {} for name in names}
     counts = dict.fromkeys(names, 0)
     assert len(grants) == len(agents)
     for grant in grants:
-        assert grant.framework == poorest(held, counts, tree.totals)
+        assert grant.framework == poorest(held, counts, cluster.tree.totals)
         counts[grant.framework] += 1
         for kind, amount in grant.resources.scalars().items():
             mine = held[grant.framework]
@@ -147,8 +120,8 @@ def test_frameworks_that_take_one_task_at_a_time_end_within_one_task_of_each_oth
         f"f{number}": Resources.of(cpus=cpus, mem=mem * 64)
         for number, (cpus, mem) in enumerate(demands)
     }
-    tree = cluster(agents, dict.fromkeys(wanted, ("*",)))
-    able = dict.fromkeys(wanted, claimant("*"))
+    cluster = Cluster(agents, dict.fromkeys(wanted, ("*",)))
+    tree = cluster.tree
     whole = tree.totals
     used = dict.fromkeys(wanted, 0)
 
@@ -156,32 +129,26 @@ def test_frameworks_that_take_one_task_at_a_time_end_within_one_task_of_each_oth
         return max(Fraction(each * tasks, whole[k]) for k, each in wanted[name].scalars().items())
 
     while True:
-        grants = cycle({next(iter(agents)): agents[next(iter(agents))]}, tree, able)
-        if not grants:
+        most = max(cluster.free, key=lambda name: (cluster.free[name].scalar("cpus"), name))
+        [grant] = cluster.cycle(most) or [None]
+        if grant is None:
             break
-        [grant] = grants
-        tree.release(grant.role, grant.framework, grant.resources.scalars())
+        cluster.give_back(grant)
         task = wanted[grant.framework]
         if not grant.resources.contains(task):
             break
-        tree.allocate(grant.role, grant.framework, task.scalars())
+        tree.allocate(grant.role, grant.framework, task)
         used[grant.framework] += 1
-        agents[grant.agent] = agents[grant.agent] - task
-        agents = dict(sorted(agents.items(), key=lambda pair: -pair[1].scalar("cpus")))
+        cluster.free[grant.agent] = cluster.free[grant.agent] - task
         low = min(share(name, tasks) for name, tasks in used.items())
         for name, tasks in used.items():
             assert share(name, tasks) <= low + share(name, 1)
+    assert sum(used.values()) > 0
 
 
 def test_weights_divide_the_share() -> None:
     agents = {f"s{number:02}": Resources.of(cpus=1, mem=64) for number in range(12)}
-    tree = Tree()
-    tree.weights = {"a": 3.0}
-    for resources in agents.values():
-        tree.add_total(resources.scalars())
-    for name, role in (("f0", "a"), ("f1", "c")):
-        tree.add_client(role, name)
-    grants = cycle(agents, tree, {"f0": claimant("a"), "f1": claimant("c")})
+    grants = Cluster(agents, {"f0": ("a",), "f1": ("c",)}, weights={"a": 3.0}).cycle()
     assert [grant.framework for grant in grants].count("f0") == 9
 
 
@@ -189,46 +156,41 @@ def test_roles_share_before_frameworks_do() -> None:
     """One framework in a role gets as much as three in another."""
     agents = {f"s{number:02}": Resources.of(cpus=1, mem=64) for number in range(12)}
     clients = {"f0": ("a",), "f1": ("c",), "f2": ("c",), "f3": ("c",)}
-    grants = cycle(agents, cluster(agents, clients), {n: claimant(*r) for n, r in clients.items()})
+    grants = Cluster(agents, clients).cycle()
     names = [grant.framework for grant in grants]
     assert [names.count(name) for name in clients] == [6, 2, 2, 2]
 
 
 def test_excluded_resources_do_not_count() -> None:
     tree = Tree(excluded=("gpus",))
-    tree.add_total({"cpus": 10_000, "gpus": 1_000})
-    tree.allocate("a", "f", {"cpus": 1_000, "gpus": 1_000})
+    tree.add_total(Resources.of(cpus=10, gpus=1))
+    tree.allocate("a", "f", Resources.of(cpus=1, gpus=1))
     assert tree.share_of("a") == 0.1
 
 
-def reserved(role: str, cpus: float) -> Resources:
-    identity = Identity("cpus", reservations=(Reservation("STATIC", role),))
-    return Resources([(identity, milli(cpus))])
-
-
 def test_reserved_resources_go_to_their_role_and_those_below_it() -> None:
-    agents = {"s": reserved("a", 2) + Resources.of(mem=64)}
+    agents = {"s": reserved("a", cpus=2) + Resources.of(mem=64)}
     for role, cpus in (("a", 2000), ("a/b", 2000), ("c", 0), ("*", 0)):
-        tree = cluster(agents, {"f": (role,)})
-        [grant] = cycle(agents, tree, {"f": claimant(role)})
+        [grant] = Cluster(agents, {"f": (role,)}).cycle()
         assert grant.resources.scalar("cpus") == cpus and grant.resources.scalar("mem") == 64_000
 
 
 def test_what_one_role_can_not_take_is_left_for_the_next() -> None:
-    agents = {"s": reserved("c", 2) + Resources.of(mem=64)}
+    agents = {"s": reserved("c", cpus=2) + Resources.of(mem=64)}
     clients = {"f0": ("a",), "f1": ("c",)}
-    grants = cycle(agents, cluster(agents, clients), {n: claimant(*r) for n, r in clients.items()})
+    grants = Cluster(agents, clients).cycle()
     told = {grant.framework: grant.resources.scalars() for grant in grants}
     assert told == {"f0": {"mem": 64_000}, "f1": {"cpus": 2_000}}
 
 
 def test_revocable_resources_are_for_those_who_take_them() -> None:
     revocable = Resources([(Identity("cpus", is_revocable=True), 1_000)])
-    free = Free("s", revocable)
-    for takes, found in ((True, revocable), (False, None)):
-        able = claimant("*", takes_revocable=takes)
-        told = verdict(free, "*", "f", able, Filters(), 0.0, lambda name: False)
-        assert (told if isinstance(told, Resources) else None) == found
+    slot = Slot("s", revocable, NO_FACTS)
+    slot.refresh(revocable, Tree())
+    able = Claimant("f", "*", "*", takes_revocable=True)
+    assert part_for(0.0, slot, able, None) == revocable
+    found = part_for(0.0, slot, able._replace(takes_revocable=False), None)
+    assert isinstance(found, Hindrance) and found.cause is Cause.NOTHING_FREE
 
 
 # --- filters ------------------------------------------------------------------------------------
@@ -255,15 +217,16 @@ def test_a_filter_hides_exactly_the_subsets_of_what_was_refused_until_its_end(
 @settings(max_examples=100, deadline=None)
 @given(clusters, st.integers(0, 5))
 def test_a_refused_agent_goes_to_somebody_else(agents: dict[str, Resources], pick: int) -> None:
-    clients = {"f0": ("*",), "f1": ("*",)}
-    filters = Filters()
+    cluster = Cluster(agents, {"f0": ("*",), "f1": ("*",)})
     name = list(agents)[pick % len(agents)]
-    filters.add("f0", "*", name, agents[name], 10.0)
-    able = {each: claimant("*") for each in clients}
-    grants = cycle(agents, cluster(agents, clients), able, filters, now=9.0)
+    cluster.allocator.filters.add("f0", "*", name, agents[name], 10.0)
+    grants = cluster.cycle(now=9.0)
     assert all(grant.framework == "f1" for grant in grants if grant.agent == name)
-    later = cycle({name: agents[name]}, cluster(agents, clients), able, filters, now=10.0)
-    assert [grant.framework for grant in later] in ([], ["f0"])
+    again = Cluster(agents, {"f0": ("*",)})
+    again.allocator.filters.add("f0", "*", name, agents[name], 10.0)
+    assert again.cycle(name, now=9.0) == []
+    granted = [grant.framework for grant in again.cycle(name, now=10.0)]
+    assert granted == (["f0"] if agents[name].scalars() else [])
 
 
 def test_filters_are_bounded_and_forgotten() -> None:

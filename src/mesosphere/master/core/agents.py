@@ -143,7 +143,7 @@ def _admit(
     if not is_new:
         agent.reregistered_at = now
     state.add_agent(agent)
-    master.tree.add_total(agent.total.scalars())
+    master.tree.add_total(agent.total)
     agent.stream = request
     agent.stream_id = master.ids.uuid()
     state.streams[request] = ("agent", agent.id)

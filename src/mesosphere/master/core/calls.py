@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mesosphere.kernel.http import Response, text_response
 from mesosphere.kernel.resources import Resources
-from mesosphere.master.core import frameworks, offers, tasks
+from mesosphere.master.core import enrolment, frameworks, offers, tasks
 from mesosphere.master.core.commands import (
     OperatorSubscribed,
     SchedulerCalled,
@@ -92,7 +92,7 @@ def accept(master: "MasterMachine", now: float, framework: Framework, call: sche
     for offer in pool:
         # What is launched is charged anew; the rest goes back below.
         offers.remove(master, offer)
-        master.tree.release(role, framework.id, offer.resources.scalars())
+        master.tree.release(role, framework.id, offer.resources)
     for operation in body.operations:
         left = _apply(master, now, framework, agent, operation, left, role)
     if not left.is_empty:
@@ -217,7 +217,8 @@ def revive(master: "MasterMachine", now: float, framework: Framework, call: sche
         return
     for role in roles or framework.roles:
         framework.suppressed.pop(role, None)
-        master.filters.clear(framework.id, role)
+        master.allocator.revive(framework.id, role)
+    enrolment.enroll(master, framework)
     master.make_all_dirty()
 
 
@@ -228,6 +229,7 @@ def suppress(
     roles = call.suppress.roles if call.suppress is not None else []
     if all(role in framework.roles for role in roles):
         framework.suppressed |= dict.fromkeys(roles or framework.roles)
+        enrolment.enroll(master, framework)
 
 
 def _kill(master: "MasterMachine", now: float, framework: Framework, call: scheduler.Call) -> None:

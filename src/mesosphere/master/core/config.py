@@ -2,6 +2,7 @@
 
 import msgspec
 
+from mesosphere.master.core.allocator.claims import LEAST, Alternatives
 from mesosphere.wire.mesos import MasterInfo
 
 
@@ -24,6 +25,7 @@ class MasterConfig(msgspec.Struct, frozen=True):
     roles: tuple[str, ...] = ()
     weights: dict[str, float] = {}
     filter_gpu_resources: bool = True
+    min_allocatable: Alternatives = LEAST
     fair_sharing_excluded: tuple[str, ...] = ()
     flags: dict[str, str] = {}
 

@@ -35,7 +35,7 @@ def replace(master: "MasterMachine", now: float, old: Agent) -> list[TaskRecord]
     for record in records:
         if record.holds_resources:
             tasks.discharge(master, record)
-    master.tree.add_total(old.total.scalars(), sign=-1)
+    master.tree.add_total(old.total, sign=-1)
     master.state.drop_agent(old)
     return records
 

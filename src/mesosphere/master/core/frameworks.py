@@ -12,7 +12,7 @@ import msgspec
 
 from mesosphere.kernel.effects import CancelTimer, EndStream, Send, SetTimer, StartStream
 from mesosphere.kernel.http import text_response
-from mesosphere.master.core import offers, tasks
+from mesosphere.master.core import enrolment, offers, tasks
 from mesosphere.master.core.config import HEARTBEAT_S
 from mesosphere.master.core.registry import FrameworkRecord
 from mesosphere.master.core.state import Framework, TaskRecord
@@ -152,8 +152,7 @@ def _welcome(master: "MasterMachine", framework: Framework) -> None:
     )
     master.tell(framework, scheduler.Event(type="SUBSCRIBED", subscribed=subscribed))
     master.tell(framework, scheduler.Event(type="HEARTBEAT"))
-    for role in framework.roles:
-        master.tree.add_client(role, framework.id)
+    enrolment.enroll(master, framework)
     is_new = framework.reregistered_at is None
     _announce(master, framework, "FRAMEWORK_ADDED" if is_new else "FRAMEWORK_UPDATED")
     master.make_all_dirty()
@@ -175,7 +174,7 @@ def _persist(master: "MasterMachine", framework: Framework, info: mesos.Framewor
 def _leave_roles(master: "MasterMachine", framework: Framework) -> None:
     # A role whose resources its tasks still hold goes with the last of them (tasks.discharge).
     for role in framework.roles:
-        master.tree.remove_idle_client(role, framework.id)
+        master.allocator.leave(role, framework.id)
 
 
 def disconnect(master: "MasterMachine", now: float, identifier: str, reason: str) -> None:
@@ -188,6 +187,7 @@ def disconnect(master: "MasterMachine", now: float, identifier: str, reason: str
     for offer in list(framework.offers.values()):
         offers.give_back(master, now, offer)
     master.filters.clear(identifier)
+    enrolment.enroll(master, framework)
     _start_failover(master, framework)
 
 
@@ -212,7 +212,6 @@ def remove(master: "MasterMachine", now: float, framework: Framework) -> None:
         framework.stream = None
     for offer in list(framework.offers.values()):
         offers.give_back(master, now, offer)
-    master.filters.clear(framework.id)
     for agent in master.state.agents.values():
         body = link.ShutdownFramework(framework_id=mesos.FrameworkID(framework.id))
         master.tell_agent(agent, link.Event(type="SHUTDOWN_FRAMEWORK", shutdown_framework=body))
@@ -221,7 +220,8 @@ def remove(master: "MasterMachine", now: float, framework: Framework) -> None:
     for record in list(framework.tasks.values()):
         _end_with_framework(master, now, framework, record)
     for role in framework.roles:
-        master.tree.remove_client(role, framework.id)
+        master.allocator.leave(role, framework.id)
+    master.filters.forget(framework.id)
     framework.unregistered_at = now
     del master.state.frameworks[framework.id]
     master.state.completed[framework.id] = framework
@@ -271,10 +271,9 @@ def update(
     for offer in list(framework.offers.values()):
         if offer.role not in framework.roles:
             offers.rescind(master, now, offer)
-            master.tree.remove_idle_client(offer.role, framework.id)
+            master.allocator.leave(offer.role, framework.id)
     framework.suppressed = dict.fromkeys(call.suppressed_roles)
-    for role in framework.roles:
-        master.tree.add_client(role, framework.id)
+    enrolment.enroll(master, framework)
     _persist(master, framework, info)
 
     def confirm(later: float) -> None:

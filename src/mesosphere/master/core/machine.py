@@ -42,8 +42,7 @@ from mesosphere.kernel.http import Response
 from mesosphere.kernel.ids import IdSource
 from mesosphere.kernel.ledger import EPOCH
 from mesosphere.master.core import agents, calls, commands, departures, frameworks, offers
-from mesosphere.master.core.allocator.filters import Filters
-from mesosphere.master.core.allocator.shares import Tree
+from mesosphere.master.core.allocator.allocator import Allocator
 from mesosphere.master.core.config import HEARTBEAT_S, MasterConfig
 from mesosphere.master.core.registry import ADMITTED, GONE, UNREACHABLE, Registry
 from mesosphere.master.core.state import Agent, Framework, State
@@ -72,9 +71,8 @@ class MasterMachine:
         self.info = msgspec.structs.replace(config.info, id=self.id)
         self.state = State()
         self.registry = Registry()
-        self.filters = Filters()
-        self.tree = Tree(config.fair_sharing_excluded)
-        self.tree.weights = dict(config.weights)
+        self.allocator = Allocator(config.fair_sharing_excluded, config.weights)
+        self.filters, self.tree = self.allocator.filters, self.allocator.tree
         self.subscribers = Subscribers(config.max_operator_subscribers)
         self.leader: MasterInfo | None = None
         self.is_leader = False

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from mesosphere.kernel.resources import EMPTY, Resources
-from mesosphere.master.core.allocator.cycle import Claimant, Free, Grant
-from mesosphere.master.core.allocator.cycle import allocate as run_cycle
+from mesosphere.master.core import enrolment
+from mesosphere.master.core.allocator.cycle import Grant
 from mesosphere.master.core.allocator.filters import refusal_s
 from mesosphere.master.core.config import COALESCE_S
 from mesosphere.master.core.state import Agent, Framework, Offer
@@ -27,37 +27,12 @@ OFFERS_PER_EVENT = 500
 """Offers in one OFFERS event; more come in further events."""
 
 
-def claimants(master: "MasterMachine") -> dict[str, Claimant]:
-    """What every framework can take now."""
-    return {
-        framework.id: Claimant(
-            is_active=framework.is_connected,
-            roles=frozenset(framework.roles),
-            takes_gpus=framework.has("GPU_RESOURCES") or not master.config.filter_gpu_resources,
-            takes_revocable=framework.has("REVOCABLE_RESOURCES"),
-            takes_refined=framework.has("RESERVATION_REFINEMENT"),
-            suppressed=frozenset(framework.suppressed),
-        )
-        for framework in master.state.frameworks.values()
-        if framework.is_connected
-    }
-
-
 def allocate(master: "MasterMachine", now: float, agent_ids: Sequence[str]) -> None:
     """Run a cycle over agents and make the offers."""
     master.state.count("allocator/mesos/allocation_runs")
-    able = claimants(master)
-    if not able:
-        return
     agents = master.state.agents
-    ready = [
-        Free(agent_id, agents[agent_id].free)
-        for agent_id in agent_ids
-        if agent_id in agents and agents[agent_id].is_connected and agents[agent_id].is_active
-    ]
-    grants = run_cycle(
-        now, ready, master.tree, able, master.filters, lambda name: agents[name].has_gpus
-    )
+    ready = list(enrolment.slots(master, [agents[name] for name in agent_ids if name in agents]))
+    grants = master.allocator.allocate(now, ready, enrolment.slots(master, agents.values()))
     made: dict[str, list[mesos.Offer]] = {}
     for grant in grants:
         made.setdefault(grant.framework, []).append(_make(master, now, grant))
@@ -135,7 +110,7 @@ def give_back(
 ) -> None:
     """Remove an offer and free what it held, behind a filter if it was refused."""
     remove(master, offer)
-    master.tree.release(offer.role, offer.framework, offer.resources.scalars())
+    master.tree.release(offer.role, offer.framework, offer.resources)
     refuse(master, now, offer, offer.resources, refuse_s)
 
 

@@ -9,6 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from mesosphere.kernel.resources import EMPTY, Resources
+from mesosphere.master.core.allocator.claims import Slot
 from mesosphere.wire import mesos
 
 TaskKey = tuple[str, str]  # framework id, task id
@@ -66,6 +67,8 @@ class Agent:
     tasks: dict[TaskKey, TaskRecord] = field(default_factory=dict)
     executors: dict[tuple[str, str], mesos.ExecutorInfo] = field(default_factory=dict)
     offers: dict[str, Offer] = field(default_factory=dict)
+    slot: Slot | None = None  # made by the first cycle that sees it
+    _free: tuple[Resources, Resources, Resources, Resources] | None = None
 
     @property
     def is_connected(self) -> bool:
@@ -74,8 +77,20 @@ class Agent:
 
     @property
     def free(self) -> Resources:
-        """What nobody uses and nobody is offered."""
-        return self.total - self.used - self.offered
+        """What nobody uses and nobody is offered: the same object until one of the three changes.
+
+        Resources never change, so that they are the same says all.
+        """
+        known = self._free
+        if (
+            known is None
+            or known[1] is not self.total
+            or known[2] is not self.used
+            or known[3] is not self.offered
+        ):
+            free = self.total - self.used - self.offered
+            known = self._free = (free, self.total, self.used, self.offered)
+        return known[0]
 
     @property
     def has_gpus(self) -> bool:

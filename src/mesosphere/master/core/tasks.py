@@ -72,7 +72,7 @@ def add(master: "MasterMachine", framework: Framework, agent: Agent, record: Tas
     agent.tasks[record.key] = record
     if record.holds_resources:
         agent.used = agent.used + record.resources
-        master.tree.allocate(record.role, framework.id, record.resources.scalars())
+        master.tree.allocate(record.role, framework.id, record.resources)
 
 
 def release(master: "MasterMachine", record: TaskRecord) -> None:
@@ -90,10 +90,10 @@ def release(master: "MasterMachine", record: TaskRecord) -> None:
 def discharge(master: "MasterMachine", record: TaskRecord) -> None:
     """Take what a task holds from its role's share; a role that was left goes with the last."""
     framework_id, _ = record.key
-    master.tree.release(record.role, framework_id, record.resources.scalars())
+    master.tree.release(record.role, framework_id, record.resources)
     framework = master.state.frameworks.get(framework_id)
     if framework is None or record.role not in framework.roles:
-        master.tree.remove_idle_client(record.role, framework_id)
+        master.allocator.leave(record.role, framework_id)
 
 
 def move(
@@ -129,7 +129,7 @@ def _hold(master: "MasterMachine", record: TaskRecord) -> None:
         return
     record.holds_resources = True
     agent.used = agent.used + record.resources
-    master.tree.allocate(record.role, record.key[0], record.resources.scalars())
+    master.tree.allocate(record.role, record.key[0], record.resources)
 
 
 def own_status(

@@ -3,9 +3,9 @@
 from typing import Any
 
 from mesosphere.kernel.resources import format_resources
-from mesosphere.master.core.allocator.cycle import Free, verdict
+from mesosphere.master.core import enrolment
+from mesosphere.master.core.allocator.claims import Cause, Hindrance, part_for
 from mesosphere.master.core.machine import MasterMachine
-from mesosphere.master.core.offers import claimants
 
 AGENTS_SHOWN = 1_000
 
@@ -15,7 +15,6 @@ def explain(master: MasterMachine, now: float, framework_id: str) -> dict[str, A
     framework = master.state.frameworks.get(framework_id)
     if framework is None:
         return None
-    claimant = claimants(master).get(framework_id)
     agents = master.state.agents
     shown: dict[str, Any] = {
         "framework_id": framework_id,
@@ -26,23 +25,21 @@ def explain(master: MasterMachine, now: float, framework_id: str) -> dict[str, A
         "roles": [],
     }
     for role in framework.roles:
+        claimant = enrolment.claimant_of(master, framework, role)
         entries = []
         for agent in list(agents.values())[:AGENTS_SHOWN]:
-            if not agent.is_connected:
-                reason = "the agent is not connected"
-            elif claimant is None:
-                reason = "the framework is not connected"
+            found = next(enrolment.slots(master, [agent]), None)
+            if found is None:
+                reason = Cause.AGENT_AWAY.value
+            elif not framework.is_connected:
+                reason = Cause.NOT_CONNECTED.value
+            elif role in framework.suppressed:
+                reason = Cause.SUPPRESSED.value
             else:
-                found = verdict(
-                    Free(agent.id, agent.free),
-                    role,
-                    framework_id,
-                    claimant,
-                    master.filters,
-                    now,
-                    lambda name: agents[name].has_gpus,
-                )
-                reason = found if isinstance(found, str) else "will be offered when its turn comes"
+                part = part_for(now, found, claimant, None)
+                reason = "will be offered when its turn comes"
+                if isinstance(part, Hindrance):
+                    reason = part.cause.value
             entries.append(
                 {
                     "agent_id": agent.id,

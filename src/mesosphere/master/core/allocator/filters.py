@@ -4,12 +4,17 @@ A filter belongs to a framework, a role and an agent; it hides an offer whose re
 of those refused. Source: Mesos, src/master/allocator/mesos/hierarchical.cpp.
 """
 
+from collections.abc import Mapping, Sequence
+
 from mesosphere.kernel.resources import Resources
 
 DEFAULT_REFUSE_S = 5.0
 REFUSE_LIMIT_S = 365 * 86400.0
 FILTERS_PER_AGENT = 16
 """Filters of one framework and role on one agent; the oldest goes first."""
+
+Refusal = tuple[Resources, float]
+"""What was refused, and until when."""
 
 
 def refusal_s(requested: float | None) -> float:
@@ -19,11 +24,24 @@ def refusal_s(requested: float | None) -> float:
     return min(requested, REFUSE_LIMIT_S)
 
 
+def hidden_until(refusals: Sequence[Refusal], offered: Resources, now: float) -> float | None:
+    """Until when an offer is hidden by some of these; None: it is not."""
+    latest = None
+    for refused, until in refusals:
+        if until > now and (latest is None or until > latest) and refused.contains(offered):
+            latest = until
+    return latest
+
+
 class Filters:
     """All filters of all frameworks."""
 
     def __init__(self) -> None:
-        self._refused: dict[tuple[str, str], dict[str, list[tuple[Resources, float]]]] = {}
+        self._refused: dict[tuple[str, str], dict[str, list[Refusal]]] = {}
+
+    def refused(self, framework: str, role: str) -> Mapping[str, Sequence[Refusal]]:
+        """The refusals of a framework in a role by agent; it changes as they do."""
+        return self._refused.setdefault((framework, role), {})
 
     def add(self, framework: str, role: str, agent: str, refused: Resources, until: float) -> None:
         """Hide offers within `refused` until then."""
@@ -34,22 +52,28 @@ class Filters:
         self, framework: str, role: str, agent: str, offered: Resources, now: float
     ) -> float | None:
         """Until when an offer is hidden; None: it is not."""
-        agents = self._refused.get((framework, role))
-        if agents is None or agent not in agents:
-            return None
-        live = [entry for entry in agents[agent] if entry[1] > now]
-        if live:
-            agents[agent] = live
-        else:
-            del agents[agent]
-        hiding = [until for refused, until in live if refused.contains(offered)]
-        return max(hiding) if hiding else None
+        return hidden_until(self.refused(framework, role).get(agent, ()), offered, now)
+
+    def expire(self, now: float) -> None:
+        """Drop what has passed."""
+        for agents in self._refused.values():
+            for agent, refusals in list(agents.items()):
+                live = [refusal for refusal in refusals if refusal[1] > now]
+                if not live:
+                    del agents[agent]
+                elif len(live) < len(refusals):
+                    agents[agent] = live
 
     def clear(self, framework: str, role: str | None = None) -> None:
-        """REVIVE, or the framework is gone: forget its filters."""
+        """REVIVE, or the framework went away: forget its filters."""
+        for (owner, name), agents in self._refused.items():
+            if owner == framework and role in (None, name):
+                agents.clear()
+
+    def forget(self, framework: str) -> None:
+        """The framework is gone for good."""
         for key in [key for key in self._refused if key[0] == framework]:
-            if role is None or key[1] == role:
-                del self._refused[key]
+            del self._refused[key]
 
     def clear_agent(self, agent: str) -> None:
         """The agent changed or is gone."""

@@ -5,50 +5,66 @@ offered) to it and to everything below it, divided by its weight. Children are t
 (share, number of allocations, path). A role that has frameworks and child roles stands among its
 children as a virtual leaf ".". Names excluded from fair sharing do not count.
 
+Vocabulary: a *vector* holds a number for each scalar name, in thousandths, by the position that
+`names` gives it; an *entry* is (share, allocations, path, node), what a node is sorted by; an
+*order* is the sorted list of the entries of those who take part: a role without a framework that
+is to be offered anything is not in it. *Open* is what quota counts by allocation: neither reserved
+nor revocable (what is reserved counts as consumed whether anybody uses it or not).
+
+Invariants: an order is None (to be made when it is needed) or sorted and complete; what a node
+holds is the sum of what is below it; vectors have as many places as there are names.
+
 Source: Mesos, docs/allocation-module.md; src/master/allocator/mesos/sorter/drf/sorter.cpp.
 """
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Sequence
+from operator import add, sub, truediv
+from typing import Any, Optional
+
+from mesosphere.kernel.resources import Identity, Resources, quantity
 
 LEAF = "."
+Vector = Sequence[int]
+Entry = tuple[float, int, str, Any]
 
 
 class Share:
-    """What a node of the tree holds, in thousandths, and how often it was given something."""
+    """What a role, or a framework in one, holds, and how often it was given something."""
 
-    def __init__(self, path: str, weight: float = 1.0) -> None:
+    __slots__ = ("count", "entry", "held", "parent", "path", "weight")
+
+    def __init__(self, path: str, width: int, parent: Optional["Node"], weight: float = 1.0):
         self.path = path
+        self.parent = parent
         self.weight = weight
-        self.scalars: dict[str, int] = {}
-        self.allocations = 0
-        self.rank: tuple[float, int, str] | None = None  # None: to be computed anew
-        self.rank_epoch = 0
+        self.held: Vector = [0] * width
+        self.count = 0
+        self.entry: Entry | None = None  # None: to be computed anew
 
-    def add(self, scalars: Mapping[str, int]) -> None:
-        """Count an allocation."""
-        for name, amount in scalars.items():
-            self.scalars[name] = self.scalars.get(name, 0) + amount
-        self.allocations += 1
-        self.rank = None
 
-    def subtract(self, scalars: Mapping[str, int]) -> None:
-        """Count something given back."""
-        for name, amount in scalars.items():
-            left = self.scalars.get(name, 0) - amount
-            if left > 0:
-                self.scalars[name] = left
-            else:
-                self.scalars.pop(name, None)
-        self.rank = None
+class Client(Share):
+    """A framework in a role. `claimant` is None while it is not to be offered anything."""
 
-    def dominant(self, totals: Mapping[str, int], excluded: tuple[str, ...] = ()) -> float:
-        """The dominant share, weighted."""
-        largest = 0.0
-        for name, amount in self.scalars.items():
-            total = totals.get(name, 0)
-            if total > 0 and name not in excluded:
-                largest = max(largest, amount / total)
-        return largest / self.weight
+    __slots__ = ("claimant",)
+
+    def __init__(self, path: str, width: int, parent: "Node"):
+        super().__init__(path, width, parent)
+        self.claimant: Any = None
+
+
+class Node(Share):
+    """A role with child roles, or a leaf with frameworks. `live` counts claimants below it."""
+
+    __slots__ = ("children", "clients", "live", "order", "role")
+
+    def __init__(self, path: str, role: str, width: int, parent: Optional["Node"], weight: float):
+        super().__init__(path, width, parent, weight)
+        self.role = role
+        self.children: dict[str, Node] = {}
+        self.clients: dict[str, Client] = {}
+        self.live = 0
+        self.order: list[Entry] | None = None
 
 
 class Tree:
@@ -56,119 +72,327 @@ class Tree:
 
     def __init__(self, excluded: tuple[str, ...] = ()) -> None:
         self._excluded = excluded
-        self._nodes: dict[str, Share] = {}
-        self._children: dict[str, dict[str, None]] = {"": {}}
-        self._clients: dict[str, dict[str, Share]] = {}
-        self._epoch = 0  # of the totals, which every share depends on
-        self.totals: dict[str, int] = {}
+        self.names: dict[str, int] = {}  # scalar name -> place in a vector
+        self.root = Node("", "", 0, None, 1.0)
+        self._nodes: dict[str, Node] = {}
+        self._leaves: dict[str, Node] = {}  # role with frameworks -> the node that holds them
+        self._totals: Vector = []
+        self._divisors: list[float] = []
+        self._is_stale = True
+        self._open: dict[str, Vector] = {}  # top role -> allocated, neither reserved nor revocable
+        self._reserved: dict[str, Vector] = {}  # top role -> reserved to it and those below
         self.weights: dict[str, float] = {}
+        for name in ("cpus", "mem", "disk", "gpus"):
+            self._add_name(name)
 
-    def add_total(self, scalars: Mapping[str, int], sign: int = 1) -> None:
+    # --- vectors ------------------------------------------------------------------------------
+
+    def _add_name(self, name: str) -> None:
+        """A scalar that was not seen before: every vector gets a place for it."""
+        self.names[name] = len(self.names)
+        self._totals = [*self._totals, 0]
+        for known in (self._open, self._reserved):
+            for role, vector in known.items():
+                known[role] = [*vector, 0]
+        for node in (self.root, *self._nodes.values(), *self._leaves.values()):
+            for share in (node, *node.clients.values()):
+                if len(share.held) < len(self.names):
+                    share.held = [*share.held, 0]
+        self._is_stale = True
+
+    def vector(self, amounts: Resources) -> Vector:
+        """The scalars of resources."""
+        return self.parts(amounts)[0]
+
+    def parts(self, amounts: Resources) -> tuple[Vector, Vector]:
+        """The scalars of resources, and the open ones among them (the same object if all are)."""
+        names = self.names
+        whole = [0] * len(names)
+        special: list[tuple[int, int]] = []
+        for identity, amount in amounts:
+            if not isinstance(amount, int):
+                continue
+            place = names.get(identity.name)
+            if place is None:
+                self._add_name(identity.name)
+                return self.parts(amounts)
+            size = quantity(identity, amount)
+            whole[place] += size
+            if not is_open(identity):
+                special.append((place, size))
+        if not special:
+            return whole, whole
+        rest = list(whole)
+        for place, size in special:
+            rest[place] -= size
+        return whole, rest
+
+    def as_scalars(self, vector: Vector) -> dict[str, int]:
+        """A vector by names, without what is zero."""
+        return {name: vector[place] for name, place in self.names.items() if vector[place]}
+
+    @property
+    def totals(self) -> dict[str, int]:
+        """The size of the cluster."""
+        return self.as_scalars(self._totals)
+
+    def add_total(self, amounts: Resources, sign: int = 1) -> None:
         """Change the size of the cluster."""
-        for name, amount in scalars.items():
-            self.totals[name] = self.totals.get(name, 0) + sign * amount
-        self._epoch += 1
+        act = add if sign > 0 else sub
+        vector = self.vector(amounts)
+        self._totals = list(map(act, self._totals, vector))
+        for role, part in amounts.reserved().items():
+            top = top_of(role)
+            vector = self.vector(part.non_revocable())
+            known = self._reserved.get(top) or [0] * len(self.names)
+            self._reserved[top] = list(map(act, known, vector))
+            if not any(self._reserved[top]):
+                del self._reserved[top]
+        self._is_stale = True
 
-    def add_client(self, role: str, framework: str) -> None:
+    def begin(self) -> None:
+        """What shares are measured by changed since the last cycle, or not."""
+        if not self._is_stale:
+            return
+        self._is_stale = False
+        # A share of nothing is nothing.
+        self._divisors = [
+            float(self._totals[place] or "inf") if name not in self._excluded else float("inf")
+            for name, place in self.names.items()
+        ]
+        for node in (self.root, *self._nodes.values(), *self._leaves.values()):
+            node.order = node.entry = None
+            for client in node.clients.values():
+                client.entry = None
+
+    def consumed(self, top: str) -> Vector:
+        """What counts for the quota of a top role: its reservations, and its open allocations."""
+        nothing = [0] * len(self.names)
+        return list(map(add, self._reserved.get(top, nothing), self._open.get(top, nothing)))
+
+    # --- who takes part -----------------------------------------------------------------------
+
+    def add_client(self, role: str, framework: str) -> Client:
         """A framework takes part in a role."""
-        self._ensure(role)
-        self._clients.setdefault(role, {}).setdefault(framework, Share(framework))
+        leaf = self._leaves.get(role) or self._add_leaf(role)
+        client = leaf.clients.get(framework)
+        if client is None:
+            client = leaf.clients[framework] = Client(framework, len(self.names), leaf)
+        return client
+
+    def set_claimant(self, role: str, framework: str, claimant: Any) -> None:
+        """What a framework of a role can take; None: it is to be offered nothing."""
+        client = self.add_client(role, framework)
+        if (client.claimant is None) != (claimant is None):
+            by = -1 if claimant is None else 1
+            node = client.parent
+            while node is not None:
+                node.live += by
+                node.order = None
+                node = node.parent
+        client.claimant = claimant
+
+    def claimants(self) -> Iterator[tuple[str, Client]]:
+        """Every (role, framework) that is to be offered something."""
+        for role, leaf in self._leaves.items():
+            for client in leaf.clients.values():
+                if client.claimant is not None:
+                    yield role, client
+
+    def client(self, role: str, framework: str) -> Client | None:
+        """A framework in a role, if it takes part."""
+        return self.clients(role).get(framework)
+
+    def clients(self, role: str) -> dict[str, Client]:
+        """The frameworks of a role."""
+        leaf = self._leaves.get(role)
+        return {} if leaf is None else leaf.clients
 
     def remove_client(self, role: str, framework: str) -> None:
-        """A framework no longer takes part; roles that became empty go."""
-        clients = self._clients.get(role)
-        if clients is None:
+        """A framework is to be offered nothing more; it goes once it holds nothing, and its role
+        with the last."""
+        client = self.client(role, framework)
+        if client is None:
             return
-        clients.pop(framework, None)
-        if not clients:
-            del self._clients[role]
+        self.set_claimant(role, framework, None)
+        if any(client.held):
+            return
+        leaf = client.parent
+        assert isinstance(leaf, Node)
+        del leaf.clients[framework]
+        if not leaf.clients:
+            del self._leaves[role]
+            if leaf.path != role:
+                assert leaf.parent is not None
+                leaf.parent.order = None
+                del leaf.parent.children[LEAF]
             self._prune(role)
 
-    def remove_idle_client(self, role: str, framework: str) -> None:
-        """The same, unless it holds something in the role."""
-        share = self._clients.get(role, {}).get(framework)
-        if share is not None and not share.scalars:
-            self.remove_client(role, framework)
+    def set_weights(self, weights: dict[str, float]) -> None:
+        """Change the weights of roles; those not named have 1."""
+        self.weights = weights
+        for path, node in self._nodes.items():
+            node.weight = weights.get(path, 1.0)
+        self._is_stale = True
 
-    def allocate(self, role: str, framework: str, scalars: Mapping[str, int]) -> None:
-        """Count resources given to a framework under a role."""
-        self.add_client(role, framework)
-        self._clients[role][framework].add(scalars)
-        for path in _lineage(role):
-            self._nodes[path].add(scalars)
+    def _add_leaf(self, role: str) -> Node:
+        node = self._ensure(role)
+        if node.children:
+            node = self._add_virtual_leaf(node)
+        self._leaves[role] = node
+        return node
 
-    def release(self, role: str, framework: str, scalars: Mapping[str, int]) -> None:
-        """Count resources given back."""
-        share = self._clients.get(role, {}).get(framework)
-        if share is not None:
-            share.subtract(scalars)
-        for path in _lineage(role):
+    def _add_virtual_leaf(self, node: Node) -> Node:
+        leaf = Node(f"{node.path}/{LEAF}", node.role, len(self.names), node, 1.0)
+        node.children[LEAF] = leaf
+        node.order = None
+        return leaf
+
+    def _ensure(self, role: str) -> Node:
+        parent, path = self.root, ""
+        for name in role.split("/"):
+            path = f"{path}/{name}" if path else name
             node = self._nodes.get(path)
-            if node is not None:
-                node.subtract(scalars)
+            if node is None:
+                self._make_room(parent)
+                node = Node(path, path, len(self.names), parent, self.weights.get(path, 1.0))
+                self._nodes[path] = parent.children[name] = node
+                parent.order = None
+            parent = node
+        return parent
 
-    def roles(self) -> Iterator[str]:
-        """Roles that have frameworks, the most deserving first, down the tree."""
-        yield from self._walk("")
+    def _make_room(self, node: Node) -> None:
+        """A leaf gets child roles: its frameworks move into a virtual leaf."""
+        if not node.clients:
+            return
+        leaf = self._add_virtual_leaf(node)
+        leaf.clients, node.clients = node.clients, {}
+        leaf.held, leaf.count, leaf.live = list(node.held), node.count, node.live
+        for client in leaf.clients.values():
+            client.parent = leaf
+        self._leaves[node.path] = leaf
 
-    def frameworks(self, role: str) -> list[str]:
-        """The frameworks of a role, the most deserving first."""
-        clients = self._clients.get(role, {})
-        return sorted(clients, key=lambda name: self._rank(clients[name]))
+    def _prune(self, role: str) -> None:
+        node = self._nodes[role]
+        while node.parent is not None and not node.children and not node.clients:
+            del self._nodes[node.path]
+            parent = node.parent
+            del parent.children[node.path.rpartition("/")[2]]
+            parent.order = None
+            node = parent
+        leaf = node.children.get(LEAF)
+        if leaf is not None and len(node.children) == 1:
+            # It has no child roles any more: it is the leaf itself again.
+            node.children = {}
+            node.clients, node.order = leaf.clients, None
+            for client in node.clients.values():
+                client.parent = node
+            self._leaves[node.path] = node
+
+    # --- what is held ---------------------------------------------------------------------------
+
+    def allocate(self, role: str, framework: str, amounts: Resources) -> None:
+        """Count resources given to a framework under a role."""
+        self._change(self.add_client(role, framework), role, amounts, add)
+
+    def release(self, role: str, framework: str, amounts: Resources) -> None:
+        """Count resources given back."""
+        client = self.client(role, framework)
+        if client is not None:
+            self._change(client, role, amounts, sub)
+
+    def _change(self, client: Client, role: str, amounts: Resources, act: Any) -> None:
+        whole, free = self.parts(amounts)
+        top = top_of(role)
+        self._open[top] = list(map(act, self._open.get(top) or [0] * len(self.names), free))
+        share: Share = client
+        while share.parent is not None:
+            share.held = list(map(act, share.held, whole))
+            share.count += act is add
+            share.entry = share.parent.order = None
+            share = share.parent
+        assert min(client.held) >= 0, f"{client.path} gives back in {role} more than it holds"
+
+    def grant(self, client: Client, top: str, whole: Vector, free: Vector) -> None:
+        """The same as `allocate` within a cycle: the orders are kept up to date."""
+        known = self._open.get(top)
+        self._open[top] = list(map(add, known, free)) if known is not None else free
+        divisors = self._divisors
+        share: Any = client
+        parent = client.parent
+        while parent is not None:
+            share.held = held = list(map(add, share.held, whole))
+            share.count += 1
+            entry = (
+                max(map(truediv, held, divisors)) / share.weight,
+                share.count,
+                share.path,
+                share,
+            )
+            order = parent.order
+            if order is not None:
+                if order[0] is share.entry:
+                    del order[0]
+                else:
+                    del order[bisect_left(order, share.entry)]
+                insort(order, entry)
+            share.entry = entry
+            share, parent = parent, parent.parent
+
+    # --- order ----------------------------------------------------------------------------------
+
+    def order_of(self, node: Node) -> list[Entry]:
+        """The entries of a node's children, or of a leaf's frameworks, the most deserving first."""
+        if node.order is None:
+            if node.children:
+                listed = [self._entry(child) for child in node.children.values() if child.live]
+            else:
+                listed = [self._entry(c) for c in node.clients.values() if c.claimant is not None]
+            listed.sort()
+            node.order = listed
+        return node.order
+
+    def _entry(self, share: Share) -> Entry:
+        if share.entry is None:
+            share.entry = (self._dominant(share), share.count, share.path, share)
+        return share.entry
+
+    def _dominant(self, share: Share) -> float:
+        largest: float = max(map(truediv, share.held, self._divisors))
+        return largest / share.weight
+
+    def leaves(self, node: Node | None = None) -> Iterator[Node]:
+        """Roles whose frameworks are to be offered something, the most deserving first."""
+        node = node or self.root
+        # What is granted on the way counts from the next agent on.
+        for entry in list(self.order_of(node)):
+            child: Node = entry[3]
+            if child.children:
+                yield from self.leaves(child)
+            else:
+                yield child
+
+    def roles(self) -> list[str]:
+        """Every role that frameworks are in, by name."""
+        return sorted(self._leaves)
 
     def share_of(self, role: str, framework: str | None = None) -> float:
         """The dominant share of a role, or of a framework within it."""
-        node = self._nodes.get(role) if framework is None else self._clients[role].get(framework)
-        return 0.0 if node is None else node.dominant(self.totals, self._excluded)
+        self.begin()
+        share = self._nodes.get(role) if framework is None else self.client(role, framework)
+        return 0.0 if share is None else self._dominant(share)
 
     def allocated(self, role: str) -> dict[str, int]:
         """Scalars held by a role and everything below it, in thousandths."""
         node = self._nodes.get(role)
-        return {} if node is None else dict(node.scalars)
-
-    def _rank(self, share: Share) -> tuple[float, int, str]:
-        if share.rank is None or share.rank_epoch != self._epoch:
-            dominant = share.dominant(self.totals, self._excluded)
-            share.rank = (dominant, share.allocations, share.path)
-            share.rank_epoch = self._epoch
-        return share.rank
-
-    def _walk(self, path: str) -> Iterator[str]:
-        ranked = [(self._rank(self._nodes[child]), child) for child in self._children[path]]
-        if path and path in self._clients:
-            own = Share(f"{path}/{LEAF}")
-            for client in self._clients[path].values():
-                own.add(client.scalars)
-            ranked.append((self._rank(own), LEAF))
-        for _, child in sorted(ranked):
-            if child == LEAF:
-                yield path
-            elif self._children[child]:
-                yield from self._walk(child)
-            elif child in self._clients:
-                yield child
-
-    def _ensure(self, role: str) -> None:
-        parent = ""
-        for path in _lineage(role):
-            if path not in self._nodes:
-                self._nodes[path] = Share(path, self.weights.get(path, 1.0))
-                self._children[path] = {}
-                self._children[parent][path] = None
-            parent = path
-
-    def _prune(self, role: str) -> None:
-        for path in reversed(list(_lineage(role))):
-            if self._children[path] or path in self._clients:
-                return
-            del self._children[path], self._nodes[path]
-            self._children[path.rpartition("/")[0]].pop(path)
+        return {} if node is None else self.as_scalars(node.held)
 
 
-def _lineage(role: str) -> Iterator[str]:
-    """ "a/b/c" -> "a", "a/b", "a/b/c"."""
-    end = role.find("/")
-    while end >= 0:
-        yield role[:end]
-        end = role.find("/", end + 1)
-    yield role
+def is_open(identity: Identity) -> bool:
+    """Whether quota counts it only when it is allocated."""
+    return not identity.reservations and not identity.is_revocable
+
+
+def top_of(role: str) -> str:
+    """The role at the top of a path."""
+    return role.partition("/")[0]

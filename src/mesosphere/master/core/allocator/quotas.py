@@ -1,0 +1,148 @@
+"""Quota: what a top role is sure to get, and what it gets at most.
+
+Quota belongs to a role at the top of the tree and holds for it and everything below. What counts
+as consumed are the role's reservations, used or not, and what is allocated to it unreserved and not
+revocable. A guarantee reserves nothing on any agent: as much as all unmet guarantees together is
+held back of what is free in the cluster (the *headroom*), and roles with an unmet guarantee go
+first. A limit is held by making offers smaller.
+
+Vocabulary: *unmet* is what a guarantee lacks; *room* is what a limit leaves; *surplus* is what is
+free beyond the headroom. A role may take `min(room, unmet + surplus)` of each open scalar.
+
+Invariants: no role is ever given more than its room; what is given beyond guarantees never exceeds
+the surplus, so that a guarantee that could be met stays so.
+
+Source: Mesos, docs/quota.md; src/master/allocator/mesos/hierarchical.cpp (__allocate).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import inf
+from operator import le
+from typing import NamedTuple
+
+from mesosphere.kernel.resources import Amount, Identity, Resources, quantity
+from mesosphere.master.core.allocator.claims import Cause
+from mesosphere.master.core.allocator.shares import Tree, Vector, is_open
+
+
+class Quota(NamedTuple):
+    """Of a top role; thousandths by scalar name. A name without a limit is not limited."""
+
+    guarantees: Mapping[str, int] = {}
+    limits: Mapping[str, int] = {}
+
+
+class Budget:
+    """What quota leaves to roles, as a cycle goes on. `free` are the open parts of the agents."""
+
+    def __init__(self, tree: Tree, quotas: Mapping[str, Quota], free: Iterable[Vector]) -> None:
+        self._tree = tree
+        self._room: dict[str, list[float]] = {}
+        self.unmet: dict[str, list[int]] = {}
+        names = tree.names
+        required = [0] * len(names)
+        for top, quota in quotas.items():
+            consumed = tree.consumed(top)
+            limits, guarantees = quota.limits, quota.guarantees
+            self._room[top] = [
+                max(limits[name] - consumed[place], 0) if name in limits else inf
+                for name, place in names.items()
+            ]
+            unmet = [
+                max(guarantees.get(name, 0) - consumed[place], 0) for name, place in names.items()
+            ]
+            if any(unmet):
+                self.unmet[top] = unmet
+                required = [one + other for one, other in zip(required, unmet, strict=True)]
+        self._surplus: list[float] = [inf] * len(names)
+        if self.unmet:
+            sums = [sum(column) for column in zip(*free, strict=True)] or [0] * len(names)
+            # What nobody is guaranteed more of is not held back.
+            self._surplus = [
+                max(have - need, 0) if need else inf
+                for have, need in zip(sums, required, strict=True)
+            ]
+        self._allowed: dict[str, Sequence[float]] = {}
+
+    def allowance(self, top: str) -> Sequence[float]:
+        """How much a role may take of each open scalar."""
+        found = self._allowed.get(top)
+        if found is None:
+            found = self._surplus
+            unmet, room = self.unmet.get(top), self._room.get(top)
+            if unmet is not None:
+                found = [one + other for one, other in zip(found, unmet, strict=True)]
+            if room is not None:
+                found = list(map(min, found, room))
+            self._allowed[top] = found
+        return found
+
+    def chop(self, top: str, part: Resources, open_part: Vector | None) -> Resources:
+        """What of a part a role may have; `open_part` is the part's open vector, if known."""
+        allowed = self.allowance(top)
+        if open_part is None:
+            open_part = self._tree.parts(part)[1]
+        if all(map(le, open_part, allowed)):
+            return part
+        left = {name: allowed[place] for name, place in self._tree.names.items()}
+        return Resources(_within(part, left))
+
+    def hindrance(self, top: str, part: Resources) -> Cause:
+        """Whether it is the role's own limit, or what others are guaranteed."""
+        room = self._room.get(top)
+        if room is None or all(map(le, self._tree.parts(part)[1], room)):
+            return Cause.HEADROOM
+        return Cause.LIMIT
+
+    def helps(self, top: str, open_part: Vector) -> bool:
+        """Whether it brings a role nearer to its guarantee."""
+        unmet = self.unmet.get(top)
+        return unmet is not None and any(map(min, unmet, open_part))
+
+    def spend(self, top: str, open_part: Vector) -> None:
+        """A role was given something."""
+        room, unmet = self._room.get(top), self.unmet.get(top)
+        if room is not None:
+            self._room[top] = [have - each for have, each in zip(room, open_part, strict=True)]
+        beyond: Sequence[int] = open_part
+        if unmet is not None:
+            beyond = [max(each - need, 0) for each, need in zip(open_part, unmet, strict=True)]
+            rest = [max(need - each, 0) for each, need in zip(open_part, unmet, strict=True)]
+            if any(rest):
+                self.unmet[top] = rest
+            else:
+                del self.unmet[top]
+        if any(beyond) and any(each != inf for each in self._surplus):
+            self._surplus = [
+                max(have - each, 0) for have, each in zip(self._surplus, beyond, strict=True)
+            ]
+            self._allowed.clear()
+        else:
+            self._allowed.pop(top, None)
+
+
+def _within(part: Resources, left: dict[str, float]) -> Iterable[tuple[Identity, Amount]]:
+    """The part with its open scalars within `left`, which is used up."""
+    for identity, amount in part:
+        if not isinstance(amount, int) or not is_open(identity):
+            yield identity, amount
+            continue
+        have = left[identity.name]
+        size = quantity(identity, amount)
+        if size > have:
+            # What can't be divided is given whole or not.
+            amount = 0 if identity.unit is not None else int(have)
+            size = amount
+        left[identity.name] = have - size
+        if amount:
+            yield identity, amount
+
+
+def headroom(tree: Tree, quotas: Mapping[str, Quota]) -> dict[str, int]:
+    """What is held back for guarantees that are not met, by name."""
+    unmet = Budget(tree, quotas, ()).unmet.values()
+    return {
+        name: amount
+        for name, place in tree.names.items()
+        if (amount := sum(vector[place] for vector in unmet))
+    }
