@@ -12,7 +12,13 @@ from tests.scenarios.master.peers import AgentPeer, FrameworkPeer
 from tests.scenarios.master.world import OTHER, World
 
 HERE = Path(__file__).parent
-FILES = (HERE / "scheduler.yaml", HERE / "operator.yaml", HERE / "reads.yaml")
+FILES = (
+    HERE / "scheduler.yaml",
+    HERE / "operator.yaml",
+    HERE / "reads.yaml",
+    HERE / "maintenance.yaml",
+    HERE / "drain.yaml",
+)
 
 
 def start(given: dict[str, Any]) -> World:
@@ -57,7 +63,8 @@ def test_story(story: dict[str, Any]) -> None:
         peers["framework"] = framework
 
     def admit(host: str) -> None:
-        peers["agent"] = AgentPeer(world, host).subscribe()
+        able = [{"type": "AGENT_DRAINING"}]
+        peers["agent"] = AgentPeer(world, host).subscribe(capabilities=able)
         known.update(agent=peers["agent"].id)
 
     def launch(task_id: str, state: str = "TASK_RUNNING") -> None:

@@ -184,14 +184,14 @@ def test_an_agent_started_anew_at_its_address_replaces_the_old_one() -> None:
     agent.id = ""
     agent.subscribe()
     assert list(world.machine.state.agents) == [agent.id] and agent.id != old
-    assert framework.states() == [RUNNING, "TASK_GONE"]
+    assert framework.states() == [RUNNING, "TASK_LOST"]
     assert old.encode() not in b"".join(data for data, _ in world.store.values())
 
 
 def test_an_agent_that_unregisters_is_removed_with_its_tasks() -> None:
     world, framework, agent = running()
     agent.call("UNREGISTER", unregister={"message": "maintenance"})
-    assert framework.states() == [RUNNING, "TASK_GONE"]
+    assert framework.states() == [RUNNING, "TASK_LOST"]
     assert "maintenance" in framework.updates()[-1]["message"]
     assert not world.machine.state.agents and not world.machine.tree.totals.get("cpus")
 

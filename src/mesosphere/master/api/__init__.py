@@ -12,7 +12,7 @@ route ("/api/v1/operator" is "/api/v1"). Source: Mesos, src/master/http.cpp, lib
 import msgspec
 
 from mesosphere.kernel.http import Api, Request, Route, Router
-from mesosphere.master.api import files, leader, legacy, link, scheduler, system
+from mesosphere.master.api import files, leader, legacy, link, maintenance, scheduler, system
 from mesosphere.master.api.answers import Answer
 from mesosphere.master.api.operator import call_operator
 from mesosphere.master.core.machine import MasterMachine
@@ -35,6 +35,11 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/metrics", system.show_prometheus, "metrics for Prometheus"),
     Route("GET", "/explain", legacy.show_explanation, "why a framework gets no offers"),
     Route("POST", "/teardown", legacy.tear_down, "remove a framework"),
+    Route("GET", "/maintenance/schedule", maintenance.show_schedule, "the maintenance schedule"),
+    Route("POST", "/maintenance/schedule", maintenance.replace_schedule, "another schedule"),
+    Route("GET", "/maintenance/status", maintenance.show_status, "machines that drain or are down"),
+    Route("POST", "/machine/down", maintenance.stop_machines, "machines go down"),
+    Route("POST", "/machine/up", maintenance.start_machines, "machines are up again"),
     Route("GET", "/system/stats", system.show_system, "the host's gauges"),
     Route("GET", "/files/browse", files.browse_files, "a directory of the master's"),
     Route("GET", "/files/read", files.read_file, "a part of a file of the master's"),

@@ -12,9 +12,10 @@ import msgspec
 
 from mesosphere.kernel.effects import EndStream, Send, StartStream
 from mesosphere.kernel.http import Response, text_response
-from mesosphere.master.core import departures, frameworks, tasks
+from mesosphere.master.core import departures, draining, frameworks, maintenance, tasks
 from mesosphere.master.core.commands import AgentCalled
 from mesosphere.master.core.registry import ADMITTED, GONE, AgentRecord
+from mesosphere.master.core.schedule import key_of
 from mesosphere.master.core.state import Agent, Framework, TaskRecord
 from mesosphere.wire import mesos, recordio
 from mesosphere.wire.errors import WireError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from mesosphere.master.core.machine import MasterMachine
 
 ACCEPTED = Response(202)
+GONE_MESSAGE = "Agent has been marked gone"
 STREAM_LIMIT_BYTES = 64 * 1024 * 1024
 
 
@@ -77,29 +79,40 @@ def _subscribe(
     request = event.request
     known = master.registry.agents.get(identifier)
     if known is not None and known.state == GONE:
-        master.when_durable(lambda later: _refuse_gone(master, request))
+        master.when_durable(lambda later: _dismiss(master, request, GONE_MESSAGE))
         return
     is_new = not identifier
     pid = f"slave(1)@{event.peer or '127.0.0.1'}:{info.port}"
+    machine = key_of(mesos.MachineID(hostname=info.hostname, ip=event.peer or "127.0.0.1"))
+    if maintenance.is_down(master, machine):
+        master.when_durable(lambda later: _dismiss(master, request, maintenance.DOWN_MESSAGE))
+        return
     if is_new:
         identifier = f"{master.id}-S{master.agent_count}"
         master.agent_count += 1
         info = msgspec.structs.replace(info, id=mesos.AgentID(identifier))
         for twin in _twins(master, pid):
             master.registry.remove_agent(twin.id)
-    if known is None or known.state != ADMITTED or known.info != info:
+    if known is None:
         master.registry.put_agent(identifier, AgentRecord(info, ADMITTED, now))
+    elif known.state != ADMITTED:
+        back = msgspec.structs.replace(known, info=info, state=ADMITTED, since=now)
+        master.registry.put_agent(identifier, back)
+    elif known.info != info:
+        master.registry.put_agent(identifier, msgspec.structs.replace(known, info=info))
 
     def admit(later: float) -> None:
         record = master.registry.agents.get(identifier)
         if record is None or record.state != ADMITTED:
-            # It was marked gone, or left, while this waited.
-            _refuse_gone(master, request)
+            # It was marked gone, or left, or its machine was taken down while this waited.
+            down = maintenance.is_down(master, machine)
+            _dismiss(master, request, maintenance.DOWN_MESSAGE if down else GONE_MESSAGE)
             return
         if is_new:
             for twin in _twins(master, pid):
                 master.registry.remove_agent(twin.id)
-                departures.take_out(master, later, twin, "TASK_GONE", "the agent was started anew")
+                reason = "the agent was started anew"
+                departures.take_out(master, later, twin, "TASK_LOST", reason, "registered")
         agent = Agent(
             id=identifier,
             info=info,
@@ -114,8 +127,9 @@ def _subscribe(
     master.when_durable(admit)
 
 
-def _refuse_gone(master: "MasterMachine", request: str) -> None:
-    shutdown = link.Shutdown(message="Agent has been marked gone")
+def _dismiss(master: "MasterMachine", request: str, message: str) -> None:
+    """It must end its tasks and itself."""
+    shutdown = link.Shutdown(message=message)
     _refuse(master, request, link.Event(type="SHUTDOWN", shutdown=shutdown))
 
 
@@ -140,9 +154,13 @@ def _admit(
     if old is not None:
         agent.registered_at = old.registered_at
         unreported = departures.replace(master, now, old)
+        agent.outage = old.outage
     if not is_new:
         agent.reregistered_at = now
     state.add_agent(agent)
+    draining.take_up(master, now, agent, old)
+    if agent.outage is None:
+        maintenance.begin(master, agent)
     master.tree.add_total(agent.total)
     agent.stream = request
     agent.stream_id = master.ids.uuid()
@@ -154,6 +172,7 @@ def _admit(
         agent_id=mesos.AgentID(agent.id),
         master_info=master.info,
         ping_timeout_s=config.agent_ping_interval_s * config.max_agent_ping_timeouts,
+        drain=None if agent.drain is None else agent.drain.config,
     )
     master.tell_agent(agent, link.Event(type="SUBSCRIBED", subscribed=subscribed))
     _take_report(master, now, agent, call, was_unreachable)
@@ -169,6 +188,7 @@ def _admit(
     if old is None:
         body = {"agent_info": agent.info, "active": True, "version": agent.version}
         master.publish("AGENT_ADDED", {"agent": body})
+    draining.check(master, now, agent)
     master.make_dirty(agent.id)
 
 
@@ -291,9 +311,8 @@ def _unregister(master: "MasterMachine", now: float, agent: Agent, call: link.Ca
     def leave(later: float) -> None:
         found = master.state.agents.get(agent.id)
         if found is not None:
-            departures.take_out(
-                master, later, found, "TASK_GONE", message or "the agent unregistered"
-            )
+            reason = message or "the agent unregistered"
+            departures.take_out(master, later, found, "TASK_LOST", reason, "unregistered")
 
     master.when_durable(leave)
     return None

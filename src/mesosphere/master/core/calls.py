@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mesosphere.kernel.http import Response, text_response
 from mesosphere.kernel.resources import Resources
-from mesosphere.master.core import enrolment, frameworks, offers, tasks
+from mesosphere.master.core import enrolment, frameworks, inverse_offers, offers, tasks
 from mesosphere.master.core.commands import (
     OperatorSubscribed,
     SchedulerCalled,
@@ -219,6 +219,7 @@ def revive(master: "MasterMachine", now: float, framework: Framework, call: sche
         framework.suppressed.pop(role, None)
         master.allocator.revive(framework.id, role)
     enrolment.enroll(master, framework)
+    inverse_offers.clear_filters(master, framework)
     master.make_all_dirty()
 
 
@@ -305,7 +306,7 @@ def _reconcile_operations(
 def _ignore(
     master: "MasterMachine", now: float, framework: Framework, call: scheduler.Call
 ) -> None:
-    """REQUEST, as the original's allocator does; inverse offers and operations never go out."""
+    """REQUEST, as the original's allocator does; operations never go out."""
 
 
 _CALLS: Mapping[str, Callable[["MasterMachine", float, Framework, scheduler.Call], None]] = {
@@ -321,8 +322,8 @@ _CALLS: Mapping[str, Callable[["MasterMachine", float, Framework, scheduler.Call
     "SHUTDOWN": _shutdown,
     "TEARDOWN": _tear_down,
     "REQUEST": _ignore,
-    "ACCEPT_INVERSE_OFFERS": _ignore,
-    "DECLINE_INVERSE_OFFERS": _ignore,
+    "ACCEPT_INVERSE_OFFERS": inverse_offers.answer,
+    "DECLINE_INVERSE_OFFERS": inverse_offers.answer,
     "ACKNOWLEDGE_OPERATION_STATUS": _ignore,
 }
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from mesosphere.kernel.events import Event
+from mesosphere.wire import mesos
 from mesosphere.wire.mesos import link, scheduler
 
 
@@ -42,6 +43,49 @@ class AgentGone(Event, frozen=True):
 
     request: str
     agent_id: str
+
+
+class AgentDrained(Event, frozen=True):
+    """An operator wants an agent emptied."""
+
+    request: str
+    agent_id: str
+    config: mesos.DrainConfig
+
+
+class AgentDeactivated(Event, frozen=True):
+    """An operator wants nothing new on an agent."""
+
+    request: str
+    agent_id: str
+
+
+class AgentReactivated(Event, frozen=True):
+    """An operator wants an agent used again."""
+
+    request: str
+    agent_id: str
+
+
+class ScheduleReplaced(Event, frozen=True):
+    """An operator plans maintenance: the whole schedule."""
+
+    request: str
+    schedule: mesos.Schedule
+
+
+class MachinesStopped(Event, frozen=True):
+    """An operator takes machines of the schedule down."""
+
+    request: str
+    machines: list[mesos.MachineID]
+
+
+class MachinesStarted(Event, frozen=True):
+    """An operator brings machines up again."""
+
+    request: str
+    machines: list[mesos.MachineID]
 
 
 class FileWanted(Event, frozen=True):

@@ -7,9 +7,11 @@ Source: Mesos, src/master/master.cpp (disconnect, markUnreachable, markGone, rem
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from mesosphere.kernel.effects import EndStream, Send
 from mesosphere.kernel.http import Response, text_response
-from mesosphere.master.core import offers, tasks
+from mesosphere.master.core import inverse_offers, offers, tasks
 from mesosphere.master.core.commands import AgentGone
 from mesosphere.master.core.registry import GONE, UNREACHABLE, AgentRecord
 from mesosphere.master.core.state import Agent, Framework, TaskRecord
@@ -31,6 +33,7 @@ def replace(master: "MasterMachine", now: float, old: Agent) -> list[TaskRecord]
         old.stream = None
     for offer in list(old.offers.values()):
         offers.rescind(master, now, offer)
+    inverse_offers.withdraw_all(master, old)
     records = list(old.tasks.values())
     for record in records:
         if record.holds_resources:
@@ -49,6 +52,7 @@ def disconnect(master: "MasterMachine", now: float, agent_id: str, reason: str) 
     master.log("warning", "agent_disconnected", agent=agent_id, reason=reason)
     for offer in list(agent.offers.values()):
         offers.rescind(master, now, offer)
+    inverse_offers.withdraw_all(master, agent)
 
 
 def ping_all(master: "MasterMachine", now: float) -> None:
@@ -74,7 +78,9 @@ def _mark_unreachable(
     record = master.registry.agents.get(agent_id)
     if record is not None and record.state == UNREACHABLE:
         return  # it is being written
-    master.registry.put_agent(agent_id, AgentRecord(info, UNREACHABLE, now))
+    known = record or AgentRecord(info, UNREACHABLE, now)
+    lost = msgspec.structs.replace(known, state=UNREACHABLE, since=now)
+    master.registry.put_agent(agent_id, lost)
     master.state.count("master/slave_unreachable_scheduled")
 
     def lose(later: float) -> None:
@@ -86,14 +92,21 @@ def _mark_unreachable(
         master.state.count("master/slave_unreachable_completed")
         agent = master.state.agents.get(agent_id)
         if agent is not None:
-            take_out(master, later, agent, "TASK_UNREACHABLE", "health check timed out")
+            reason = "health check timed out"
+            take_out(master, later, agent, "TASK_UNREACHABLE", reason, "unhealthy")
 
     master.when_durable(lose)
 
 
-def take_out(master: "MasterMachine", now: float, agent: Agent, precise: str, reason: str) -> None:
-    """Remove an agent from the books: offers, tasks, and everybody is told."""
+def take_out(
+    master: "MasterMachine", now: float, agent: Agent, precise: str, reason: str, cause: str = ""
+) -> None:
+    """Remove an agent from the books: offers, tasks, and everybody is told.
+
+    `precise` is the state of its tasks for who is PARTITION_AWARE, `cause` what metrics call it.
+    """
     records = replace(master, now, agent)
+    master.state.outages.pop(agent.id, None)
     master.filters.clear_agent(agent.id)
     for record in records:
         framework = master.state.frameworks.get(record.key[0])
@@ -104,6 +117,8 @@ def take_out(master: "MasterMachine", now: float, agent: Agent, precise: str, re
         master.tell(framework, scheduler.Event(type="FAILURE", failure=failure))
     master.publish("AGENT_REMOVED", {"agent_id": {"value": agent.id}})
     master.state.count("master/slave_removals")
+    if cause:
+        master.state.count(f"master/slave_removals/reason_{cause}")
     master.log("warning", "agent_removed", agent=agent.id, reason=reason, tasks=len(records))
 
 
@@ -142,10 +157,17 @@ def _lose_task(
 
 def mark_gone(master: "MasterMachine", now: float, event: AgentGone) -> None:
     """An operator says that an agent will never be back: for good."""
-    agent_id = event.agent_id
-    record = master.registry.agents.get(agent_id)
-    if record is None:
-        master.reply(event.request, text_response(404, f"Agent {agent_id} is not known"))
+    if event.agent_id not in master.registry.agents:
+        master.reply(event.request, text_response(404, f"Agent {event.agent_id} is not known"))
+        return
+    give_up(master, now, event.agent_id)
+    master.when_durable(lambda later: master.reply(event.request, Response(200)))
+
+
+def give_up(master: "MasterMachine", now: float, agent_id: str) -> None:
+    """An agent is gone for good, once that is durable."""
+    record = master.registry.agents[agent_id]
+    if record.state == GONE:
         return
     master.registry.put_agent(agent_id, AgentRecord(record.info, GONE, now))
 
@@ -159,7 +181,6 @@ def mark_gone(master: "MasterMachine", now: float, event: AgentGone) -> None:
             master.tell_agent(agent, link.Event(type="SHUTDOWN", shutdown=shutdown))
             take_out(master, later, agent, "TASK_GONE_BY_OPERATOR", "marked gone by an operator")
         _lose_unreachable(master, later, agent_id)
-        master.reply(event.request, Response(200))
 
     master.when_durable(remove)
 

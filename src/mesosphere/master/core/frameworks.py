@@ -12,7 +12,7 @@ import msgspec
 
 from mesosphere.kernel.effects import CancelTimer, EndStream, Send, SetTimer, StartStream
 from mesosphere.kernel.http import text_response
-from mesosphere.master.core import enrolment, offers, tasks
+from mesosphere.master.core import enrolment, inverse_offers, offers, tasks
 from mesosphere.master.core.config import HEARTBEAT_S
 from mesosphere.master.core.registry import FrameworkRecord
 from mesosphere.master.core.state import Framework, TaskRecord
@@ -126,6 +126,7 @@ def _fail_over(
         framework.stream = None
     for offer in list(framework.offers.values()):
         offers.give_back(master, now, offer)  # the new stream never saw them: nothing to rescind
+    inverse_offers.forget(master, framework)
     _leave_roles(master, framework)
     framework.info = _merged(framework, info)
     framework.reregistered_at = now
@@ -186,6 +187,7 @@ def disconnect(master: "MasterMachine", now: float, identifier: str, reason: str
     master.log("warning", "framework_disconnected", framework=identifier, reason=reason)
     for offer in list(framework.offers.values()):
         offers.give_back(master, now, offer)
+    inverse_offers.forget(master, framework)
     master.filters.clear(identifier)
     enrolment.enroll(master, framework)
     _start_failover(master, framework)
@@ -212,6 +214,7 @@ def remove(master: "MasterMachine", now: float, framework: Framework) -> None:
         framework.stream = None
     for offer in list(framework.offers.values()):
         offers.give_back(master, now, offer)
+    inverse_offers.leave(master, framework)
     for agent in master.state.agents.values():
         body = link.ShutdownFramework(framework_id=mesos.FrameworkID(framework.id))
         master.tell_agent(agent, link.Event(type="SHUTDOWN_FRAMEWORK", shutdown_framework=body))

@@ -41,7 +41,17 @@ from mesosphere.kernel.exit_codes import ExitCode
 from mesosphere.kernel.http import Response
 from mesosphere.kernel.ids import IdSource
 from mesosphere.kernel.ledger import EPOCH
-from mesosphere.master.core import agents, calls, commands, departures, frameworks, offers
+from mesosphere.master.core import (
+    agents,
+    calls,
+    commands,
+    departures,
+    draining,
+    frameworks,
+    inverse_offers,
+    maintenance,
+    offers,
+)
 from mesosphere.master.core.allocator.allocator import Allocator
 from mesosphere.master.core.config import HEARTBEAT_S, MasterConfig
 from mesosphere.master.core.registry import ADMITTED, GONE, UNREACHABLE, Registry
@@ -100,6 +110,8 @@ class MasterMachine:
         """Take one event."""
         self.out = []
         _HANDLERS[type(event)](self, now, event)
+        if self.state.relieved:
+            draining.check_relieved(self, now)
         if self.is_recovered:
             self.out += self.registry.ledger.flush(now)
         out, self.out = self.out, []
@@ -156,6 +168,7 @@ class MasterMachine:
                 self.state.unreachable[agent_id] = record.since
             elif record.state == GONE:
                 self.state.gone[agent_id] = record.since
+        maintenance.take(self, now, self.registry.maintenance)
         for framework_id, known in self.registry.frameworks.items():
             frameworks.recover(self, framework_id, known.info, known.registered_at)
         config = self.config
@@ -186,10 +199,14 @@ class MasterMachine:
             self.out.append(SetTimer(name, self.config.allocation_interval_s))
             offers.expire(self, now)
             offers.allocate(self, now, list(self.state.agents))
+            inverse_offers.expire(self, now)
+            inverse_offers.send(self, now, self.state.outages)
         elif name == SOON_TIMER:
             batch = list(self.dirty)
             self.dirty.clear()
             offers.allocate(self, now, batch)
+            if self.state.outages:
+                inverse_offers.send(self, now, batch)
         elif name == HEARTBEAT_TIMER:
             self.out.append(SetTimer(name, HEARTBEAT_S))
             self._beat()
@@ -286,6 +303,12 @@ _HANDLERS: Mapping[type[Event], Callable[..., None]] = {
     commands.OperatorSubscribed: calls.subscribe_operator,
     commands.TeardownRequested: calls.tear_down,
     commands.AgentGone: departures.mark_gone,
+    commands.AgentDrained: draining.drain,
+    commands.AgentDeactivated: draining.deactivate,
+    commands.AgentReactivated: draining.reactivate,
+    commands.ScheduleReplaced: maintenance.replace_schedule,
+    commands.MachinesStopped: maintenance.stop_machines,
+    commands.MachinesStarted: maintenance.start_machines,
     commands.FileWanted: lambda master, now, event: master.out.append(event.effect),
 }
 

@@ -89,6 +89,7 @@ def _as_message(
             if owner == framework.id
         ],
         allocation_info=mesos.AllocationInfo(role=offer.role) if multi_role else None,
+        unavailability=None if agent.outage is None else agent.outage.unavailability,
     )
 
 

@@ -2,7 +2,8 @@
 
 Nodes below the store's root: `/agents/<bucket>` hold the agents by id, each admitted, unreachable
 or gone, in 64 buckets, because a write costs per node and hardly per byte; `/frameworks/<id>` hold
-the frameworks, so that a failover timeout survives a change of leader (the original forgets it).
+the frameworks, so that a failover timeout survives a change of leader (the original forgets it);
+`/maintenance` holds the schedule and which machines are down.
 
 Source: Mesos, src/master/registry.proto and registrar.cpp, for what is kept.
 """
@@ -13,6 +14,7 @@ import msgspec
 
 from mesosphere.kernel.ledger import Ledger
 from mesosphere.kernel.store import Put, Remove, Write
+from mesosphere.master.core.schedule import Maintenance
 from mesosphere.wire import mesos
 from mesosphere.wire.mesos import codec
 
@@ -23,14 +25,20 @@ GONE_LIMIT = 102_400
 ADMITTED = "admitted"
 UNREACHABLE = "unreachable"
 GONE = "gone"
+MAINTENANCE = "/maintenance"
 
 
 class AgentRecord(msgspec.Struct, gc=False):
-    """`since` is when it came into this state, seconds since 1970."""
+    """`since` is when it came into this state, seconds since 1970.
+
+    `drain` and `is_deactivated` are an operator's wishes, which hold until it takes them back.
+    """
 
     info: mesos.AgentInfo
     state: str
     since: float
+    drain: mesos.DrainInfo | None = None
+    is_deactivated: bool = False
 
 
 class FrameworkRecord(msgspec.Struct, gc=False):
@@ -51,6 +59,7 @@ class Registry:
     def __init__(self) -> None:
         self.agents: dict[str, AgentRecord] = {}
         self.frameworks: dict[str, FrameworkRecord] = {}
+        self.maintenance = Maintenance()
         self._buckets: dict[str, dict[str, AgentRecord]] = {}
         self.ledger = Ledger("registry", self._render)
 
@@ -78,6 +87,11 @@ class Registry:
             del self._buckets[path][agent_id]
             self.ledger.mark(path)
 
+    def put_maintenance(self, maintenance: Maintenance) -> None:
+        """Set the schedule and the machines that are down."""
+        self.maintenance = maintenance
+        self.ledger.mark(MAINTENANCE)
+
     def put_framework(self, framework_id: str, record: FrameworkRecord) -> None:
         """Set a framework's record."""
         self.frameworks[framework_id] = record
@@ -99,10 +113,14 @@ class Registry:
             elif path.startswith("/frameworks/"):
                 record = codec.decode(data, FrameworkRecord)
                 self.put_framework(path.removeprefix("/frameworks/"), record)
+            elif path == MAINTENANCE:
+                self.maintenance = codec.decode(data, Maintenance)
         self.ledger.forget()
 
     def _render(self, path: str) -> Write:
         if path.startswith("/agents/"):
             return Put(path, codec.encode(self._buckets.get(path, {})))
+        if path == MAINTENANCE:
+            return Put(path, codec.encode(self.maintenance))
         record = self.frameworks.get(path.removeprefix("/frameworks/"))
         return Remove(path) if record is None else Put(path, codec.encode(record))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from mesosphere.kernel.resources import EMPTY, Resources
 from mesosphere.master.core.allocator.claims import Slot
+from mesosphere.master.core.schedule import Key, Maintenance, Mode, key_of
 from mesosphere.wire import mesos
 
 TaskKey = tuple[str, str]  # framework id, task id
@@ -47,6 +48,27 @@ class Offer:
 
 
 @dataclass(slots=True)
+class InverseOffer:
+    """A framework is asked to leave an agent before it is unavailable."""
+
+    id: str
+    framework: str
+    agent: str
+    unavailability: mesos.Unavailability
+    made_at: float
+
+
+@dataclass(slots=True)
+class Outage:
+    """What is planned for an agent's machine, and what frameworks say to it, by their ids."""
+
+    unavailability: mesos.Unavailability
+    asked: dict[str, InverseOffer] = field(default_factory=dict)
+    answers: dict[str, mesos.InverseOfferStatus] = field(default_factory=dict)
+    quiet_until: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Agent:
     """A registered agent. `stream` is None while its connection is broken."""
 
@@ -61,6 +83,9 @@ class Agent:
     stream: str | None = None
     stream_id: str = ""
     is_active: bool = True
+    drain: mesos.DrainInfo | None = None
+    drain_began_at: float | None = None
+    outage: Outage | None = None
     missed_pings: int = 0
     used: Resources = field(default_factory=Resources)
     offered: Resources = field(default_factory=Resources)
@@ -74,6 +99,12 @@ class Agent:
     def is_connected(self) -> bool:
         """Whether its stream is open."""
         return self.stream is not None
+
+    @property
+    def machine(self) -> Key:
+        """The machine it is on: its host name and the address it calls from."""
+        address = self.pid.partition("@")[2].rpartition(":")[0]
+        return key_of(mesos.MachineID(hostname=self.info.hostname, ip=address))
 
     @property
     def free(self) -> Resources:
@@ -116,6 +147,7 @@ class Framework:
     unreachable: dict[str, TaskRecord] = field(default_factory=dict)
     completed: deque[TaskRecord] = field(default_factory=deque)
     offers: dict[str, Offer] = field(default_factory=dict)
+    inverse_offers: dict[str, InverseOffer] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -163,6 +195,13 @@ class State:
     frameworks: dict[str, Framework] = field(default_factory=dict)
     completed: dict[str, Framework] = field(default_factory=dict)
     offers: dict[str, Offer] = field(default_factory=dict)
+    inverse_offers: dict[str, InverseOffer] = field(default_factory=dict)
+    maintenance: Maintenance = field(default_factory=Maintenance)
+    machines: dict[Key, tuple[mesos.MachineID, mesos.Unavailability, Mode]] = field(
+        default_factory=dict
+    )
+    relieved: dict[str, None] = field(default_factory=dict)  # agents that drain and lost a task
+    outages: dict[str, None] = field(default_factory=dict)  # agents that have one
     streams: dict[str, tuple[str, str]] = field(default_factory=dict)  # stream -> (kind, id)
     counters: dict[str, int] = field(default_factory=dict)
     _by_pid: dict[str, dict[str, None]] = field(default_factory=dict)  # address -> agent ids

@@ -240,6 +240,8 @@ def remove(master: "MasterMachine", framework: Framework, record: TaskRecord) ->
     agent = master.state.agents.get(record.task.agent_id.value)
     if agent is not None:
         agent.tasks.pop(record.key, None)
+        if agent.drain is not None:
+            master.state.relieved[agent.id] = None
     limit = master.config.max_completed_tasks_per_framework
     framework.completed.append(record)
     while len(framework.completed) > limit:

@@ -129,6 +129,10 @@ def agent(found: Agent, full: bool = False) -> dict[str, Any]:
         shown["reregistered_time"] = found.reregistered_at
     if found.info.domain is not None:
         shown["domain"] = codec.to_plain(found.info.domain)
+    if found.drain is not None:
+        shown["drain_info"] = codec.to_plain(found.drain)
+    if found.drain_began_at is not None:
+        shown["estimated_drain_start_time_seconds"] = found.drain_began_at
     if full:
         shown["reserved_resources_full"] = {role: _full(part) for role, part in reserved.items()}
         shown["unreserved_resources_full"] = _full(found.total.unreserved())

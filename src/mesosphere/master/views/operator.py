@@ -5,9 +5,10 @@ from typing import Any
 
 from mesosphere import MESOS_VERSION
 from mesosphere.kernel.resources import Resources
+from mesosphere.master.core.inverse_offers import as_message
 from mesosphere.master.core.machine import MasterMachine
 from mesosphere.master.core.state import Agent, Framework
-from mesosphere.master.views import metrics
+from mesosphere.master.views import maintenance, metrics
 from mesosphere.wire.mesos import TimeInfo
 from mesosphere.wire.mesos.resources_codec import Format, to_wire
 
@@ -37,6 +38,10 @@ def agent(found: Agent) -> dict[str, Any]:
     }
     if found.reregistered_at is not None:
         shown["reregistered_time"] = _time(found.reregistered_at)
+    if found.drain is not None:
+        shown["drain_info"] = found.drain
+    if found.drain_began_at is not None:
+        shown["estimated_drain_start_time"] = _time(found.drain_began_at)
     return shown
 
 
@@ -49,7 +54,7 @@ def framework(found: Framework) -> dict[str, Any]:
         "recovered": found.is_recovered,
         "registered_time": _time(found.registered_at),
         "offers": [],
-        "inverse_offers": [],
+        "inverse_offers": [as_message(offer) for offer in found.inverse_offers.values()],
         "allocated_resources": _listed(found.used),
         "offered_resources": _listed(found.offered),
     }
@@ -155,8 +160,8 @@ READS: Mapping[str, Callable[[MasterMachine], dict[str, Any]]] = {
     "GET_ROLES": _roles,
     "GET_WEIGHTS": _weights,
     "GET_MASTER": _master,
-    "GET_MAINTENANCE_STATUS": lambda master: {"status": {}},
-    "GET_MAINTENANCE_SCHEDULE": lambda master: {"schedule": {}},
+    "GET_MAINTENANCE_STATUS": lambda master: {"status": maintenance.status(master)},
+    "GET_MAINTENANCE_SCHEDULE": lambda master: {"schedule": maintenance.schedule(master)},
     "GET_QUOTA": lambda master: {"status": {}},
 }
 """Calls that only read. There is no quota, maintenance or operation yet, so those are empty."""

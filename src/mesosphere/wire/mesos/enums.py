@@ -285,6 +285,7 @@ LINK_EVENT_TYPE: Final = {
     "PING": 11,
     "SHUTDOWN": 12,
     "ERROR": 13,
+    "DRAIN": 14,
 }
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ after `ping_timeout_s` of silence.
 Source: ours; what it carries is that of Mesos, src/messages/messages.proto.
 """
 
-from mesosphere.wire.mesos.agents import AgentCapability, AgentInfo, MasterInfo
+from mesosphere.wire.mesos.agents import AgentCapability, AgentInfo, DrainConfig, MasterInfo
 from mesosphere.wire.mesos.base import Double, Int32, UInt32, WireStruct
 from mesosphere.wire.mesos.commands import KillPolicy
 from mesosphere.wire.mesos.enums import LinkCallType, LinkEventType, TaskState
@@ -94,11 +94,15 @@ class Call(WireStruct, kw_only=True):
 
 
 class Subscribed(WireStruct, kw_only=True):
-    """The agent is admitted. `ping_timeout_s` of silence means that the link is dead."""
+    """The agent is admitted. `ping_timeout_s` of silence means that the link is dead.
+
+    `drain` is there if the agent must end its tasks; if not, an earlier order is over.
+    """
 
     agent_id: AgentID
     master_info: MasterInfo
     ping_timeout_s: Double
+    drain: DrainConfig | None = None
 
 
 class RunTask(WireStruct, kw_only=True):
@@ -165,6 +169,12 @@ class Reconcile(WireStruct, kw_only=True):
     tasks: list[ReconcileTask] = []
 
 
+class Drain(WireStruct, kw_only=True):
+    """End every task, within `config.max_grace_period`, and take no more."""
+
+    config: DrainConfig
+
+
 class Ping(WireStruct, kw_only=True):
     """`connected` false: the master does not count this agent as subscribed; subscribe again."""
 
@@ -198,6 +208,7 @@ class Event(WireStruct, kw_only=True):
     update_framework: UpdateFramework | None = None
     reconcile: Reconcile | None = None
     message: Message | None = None
+    drain: Drain | None = None
     ping: Ping | None = None
     shutdown: Shutdown | None = None
     error: Error | None = None
