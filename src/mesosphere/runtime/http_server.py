@@ -1,57 +1,45 @@
-"""Serves HTTP: uvicorn in front of one raw ASGI application.
+"""Serves HTTP/1.1: hands requests to the node and writes what the node later says about them.
 
-The application turns a request into a `Request`, hands it to the node, and writes what the node
-later says about it: a whole answer, or a stream. A stream's peer that does not read fills a bounded
-buffer; when that is full the stream is cut and reported, and nobody else waits for it.
+An answer is a whole `Response` or a stream. A stream's peer that does not read fills a bounded
+queue; when that is full the stream is cut and reported, and nobody else waits for it. Requests that
+come in too slowly, too large or malformed are refused (408, 413, 431, 400), idle connections are
+closed, all by one sweep a second. The parts are `http_requests` and `http_connection`.
 """
 
 import asyncio
 import contextlib
 import itertools
 import socket
-from collections import deque
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
-from urllib.parse import parse_qs
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.utils import formatdate
+from types import TracebackType
 
-import uvicorn
-
-from mesosphere.kernel.http import BODY_LIMIT_BYTES, Request, Response, text_response
-
-ANSWER_TIMEOUT_S = 300.0
-"""A request that the machine does not answer within this time gets 503."""
-
-KEEP_ALIVE_S = 75
-"""An idle connection is closed after this time; clients give up theirs earlier."""
+from mesosphere.kernel.http import Request, Response, text_response
+from mesosphere.runtime.http_connection import Connection
 
 BACKLOG = 2048
 
-QUERY_FIELDS_LIMIT = 1_000
-
-Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+SWEEP_S = 1.0
 
 
-class Exchange:
-    """One request and what became of it."""
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a connection may take for each thing; one more sweep is added to each."""
 
-    def __init__(self, request: Request) -> None:
-        self.request = request
-        self.answered: asyncio.Future[Response | None] = asyncio.get_running_loop().create_future()
-        # A stream, once `StartStream` came:
-        self.status = 0
-        self.headers: dict[str, str] = {}
-        self.limit_bytes = 0
-        self.chunks: deque[bytes] = deque()
-        self.buffered_bytes = 0
-        self.wake = asyncio.Event()
-        self.ended = False
-        self.cut = False
+    head_s: float = 30.0  # from the first byte of a request to the end of its headers
+    body_s: float = 300.0  # to the end of its body
+    answer_s: float = 300.0  # for the machine; then the answer is 503
+    idle_s: float = 75.0  # between requests; clients give up theirs earlier
+    write_s: float = 60.0  # without a byte of a whole answer being read
+    sweep_s: float = SWEEP_S
 
 
 class HttpServer:
-    """`on_request(request)` is called on the loop; answers come back through the methods."""
+    """`on_request(request)` is called on the loop; answers come back through the methods.
+
+    `on_closed(stream, reason)` reports a stream that ended otherwise than by `end_stream`.
+    """
 
     def __init__(
         self,
@@ -59,245 +47,136 @@ class HttpServer:
         on_request: Callable[[Request], None],
         on_closed: Callable[[str, str], None],
         server_header: str,
+        limits: Limits | None = None,
     ) -> None:
         self._listener = listener
         self._on_request = on_request
         self._on_closed = on_closed
         self._server_header = server_header
-        self._ids = itertools.count(1)
-        self._exchanges: dict[str, Exchange] = {}
-        self._server: uvicorn.Server | None = None
+        self._open: dict[str, Connection] = {}  # by the request that is being answered
+        self._stopped: asyncio.Event | None = None
+        self.limits = limits or Limits()
+        self.ids = itertools.count(1)
+        self.connections: set[Connection] = set()
+        self.is_stopping = False
+        self.tick = 0.0
+        self.common_head = b""
 
     async def run(self) -> None:
         """Serve until `stop`."""
-        config = uvicorn.Config(
-            self._application,
-            loop="none",
-            lifespan="off",
-            interface="asgi3",
-            access_log=False,
-            log_config=None,
-            server_header=False,
-            date_header=True,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=2,
-            backlog=BACKLOG,
-            ws="none",
-            proxy_headers=False,
+        loop = asyncio.get_running_loop()
+        self._stopped = asyncio.Event()
+        self._look_at_the_clock()
+        server = await loop.create_server(
+            lambda: Connection(self), sock=self._listener, backlog=BACKLOG
         )
-        self._server = _Server(config)
-        await self._server.serve(sockets=[self._listener])
+        try:
+            while not self.is_stopping:
+                self._sweep()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._stopped.wait(), self.limits.sweep_s)
+            server.close()
+            while self.connections:  # what is answered may still be read; the node has a limit
+                await asyncio.sleep(0.02)
+        finally:
+            server.close()
+            for connection in list(self.connections):
+                connection.abort()
 
     async def stop(self) -> None:
         """Finish what has been answered, end every stream, close the listener."""
-        for exchange in list(self._exchanges.values()):
-            exchange.ended = True
-            exchange.wake.set()
-            if not exchange.answered.done():
-                exchange.answered.set_result(text_response(503, "This process is ending.\n"))
-        if self._server is not None:
-            self._server.should_exit = True
-        self._listener.close()
+        self.is_stopping = True
+        if self._stopped is not None:
+            self._stopped.set()
+        for connection in list(self.connections):
+            connection.shut_down()
 
-    def find(self, request: str) -> Exchange | None:
-        """The exchange of a request that is still open."""
-        return self._exchanges.get(request)
+    def _look_at_the_clock(self) -> None:
+        self.tick = asyncio.get_running_loop().time()
+        date = formatdate(usegmt=True)
+        self.common_head = f"Date: {date}\r\nServer: {self._server_header}\r\n".encode("latin-1")
+
+    def _sweep(self) -> None:
+        self._look_at_the_clock()
+        late = [each for each in self.connections if each.deadline < self.tick]
+        for connection in late:
+            connection.expire()
+
+    # --- what the node says -------------------------------------------------------------------
+
+    def find(self, request: str) -> Request | None:
+        """A request that waits for its answer."""
+        connection = self._open.get(request)
+        return None if connection is None else connection.request
 
     def reply(self, request: str, response: Response) -> None:
         """Answer a request completely; an unknown one (its peer left) is ignored."""
-        exchange = self._exchanges.get(request)
-        if exchange is not None and not exchange.answered.done():
-            exchange.answered.set_result(response)
+        connection = self._open.get(request)
+        if connection is not None and not connection.is_streaming:
+            del self._open[request]
+            connection.answer(response)
 
     def start_stream(
         self, request: str, status: int, headers: dict[str, str], limit_bytes: int
     ) -> None:
         """Answer with headers and keep the body open."""
-        exchange = self._exchanges.get(request)
-        if exchange is None or exchange.answered.done():
+        connection = self._open.get(request)
+        if connection is None or connection.is_streaming:
             # The machine takes the stream for open: it must hear that it is not.
-            reason = "the peer went away before the stream began"
-            asyncio.get_running_loop().call_soon(self._on_closed, request, reason)
+            self.report_closed(request, "the peer went away before the stream began")
             return
-        exchange.status, exchange.headers = status, headers
-        exchange.limit_bytes = limit_bytes
-        exchange.answered.set_result(None)
+        connection.start_stream(status, headers, limit_bytes)
 
     def send(self, stream: str, data: bytes) -> None:
-        """Queue bytes for a stream; a full buffer cuts it."""
-        exchange = self._exchanges.get(stream)
-        if exchange is None or exchange.ended or exchange.cut:
-            return
-        exchange.chunks.append(data)
-        exchange.buffered_bytes += len(data)
-        exchange.wake.set()
-        if exchange.buffered_bytes > exchange.limit_bytes:
-            exchange.cut = True
-            exchange.chunks.clear()
+        """Queue bytes for a stream; a full queue cuts it."""
+        connection = self._open.get(stream)
+        if connection is not None and connection.is_streaming:
+            connection.send(data)
 
     def end_stream(self, stream: str) -> None:
         """End a stream after what is queued."""
-        exchange = self._exchanges.get(stream)
-        if exchange is not None:
-            exchange.ended = True
-            exchange.wake.set()
+        connection = self._open.get(stream)
+        if connection is not None and connection.is_streaming:
+            connection.end_stream()
 
-    # --- the ASGI side ------------------------------------------------------------------------
+    # --- what the connections say -------------------------------------------------------------
 
-    async def _application(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            return
-        headers = _headers(scope)
-        body = await _read_body(headers, receive)
-        if body is None:
-            message = f"the body is larger than {BODY_LIMIT_BYTES} bytes\n"
-            await self._write(send, text_response(413, message, {"Connection": "close"}))
-            return
-        try:
-            query = parse_qs(
-                scope["query_string"].decode("latin-1"),
-                keep_blank_values=True,
-                max_num_fields=QUERY_FIELDS_LIMIT,
-            )
-        except ValueError:
-            await self._write(send, text_response(400, "too many query parameters\n"))
-            return
-        client = scope.get("client")
-        request = Request(
-            id=f"r{next(self._ids)}",
-            method=scope["method"],
-            path=scope["path"],
-            query=query,
-            headers=headers,
-            body=body,
-            peer=client[0] if client else "",
-        )
-        exchange = Exchange(request)
-        self._exchanges[request.id] = exchange
-        try:
-            await self._serve_one(exchange, receive, send)
-        finally:
-            self._exchanges.pop(request.id, None)
+    def take(self, connection: Connection, request: Request) -> None:
+        """A request has come in."""
+        self._open[request.id] = connection
+        with _Answering(self, request.id):
+            self._on_request(request)
 
-    async def _serve_one(self, exchange: Exchange, receive: Receive, send: Send) -> None:
-        request = exchange.request
-        self._on_request(request)
-        if not exchange.answered.done():
-            leaving = asyncio.ensure_future(_wait_for_leave(receive))
-            await asyncio.wait(
-                (exchange.answered, leaving),
-                timeout=ANSWER_TIMEOUT_S,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            leaving.cancel()
-        if not exchange.answered.done():
-            exchange.answered.set_result(text_response(503, "No answer in time.\n"))
-        response = exchange.answered.result()
-        if response is not None:
-            await self._write(send, response)
-        else:
-            await self._write_stream(exchange, receive, send)
+    def forget(self, request: str) -> None:
+        """A request was answered, or its peer has left."""
+        self._open.pop(request, None)
 
-    async def _write(self, send: Send, response: Response) -> None:
-        chunks = response.body if isinstance(response.body, tuple) else (response.body,)
-        headers = dict(response.headers)
-        if response.status != 204 and response.status >= 200:
-            headers["Content-Length"] = str(sum(len(chunk) for chunk in chunks))
-        await send(_start(response.status, headers, self._server_header))
-        for chunk in chunks[:-1]:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        last = chunks[-1] if chunks else b""
-        await send({"type": "http.response.body", "body": last, "more_body": False})
-
-    async def _write_stream(self, exchange: Exchange, receive: Receive, send: Send) -> None:
-        leaving = asyncio.ensure_future(_wait_for_leave(receive))
-        await send(_start(exchange.status, exchange.headers, self._server_header))
-        writing = asyncio.ensure_future(_pump(exchange, send))
-        # The buffer limit acts even while the writer waits for a peer that does not read.
-        watching = asyncio.ensure_future(_wait_for_cut(exchange))
-        await asyncio.wait((leaving, writing, watching), return_when=asyncio.FIRST_COMPLETED)
-        reason = ""
-        if exchange.cut:
-            reason = f"the peer left more than {exchange.limit_bytes} bytes unread"
-        elif not exchange.ended:
-            reason = "the peer went away"
-        for task in (leaving, writing, watching):
-            task.cancel()
-        await asyncio.gather(leaving, writing, watching, return_exceptions=True)
-        exchange.chunks.clear()
-        if reason:
-            self._exchanges.pop(exchange.request.id, None)
-            self._on_closed(exchange.request.id, reason)
+    def report_closed(self, stream: str, reason: str) -> None:
+        """Tell the node, though never within a step of its machine."""
+        asyncio.get_running_loop().call_soon(self._on_closed, stream, reason)
 
 
-class _Server(uvicorn.Server):
-    """Signals are the node's business."""
+class _Answering:
+    """A handler that fails is logged and answered 500; the connection and the daemon live on."""
 
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
+    def __init__(self, server: HttpServer, request: str) -> None:
+        self._server = server
+        self._request = request
 
+    def __enter__(self) -> None: ...
 
-async def _pump(exchange: Exchange, send: Send) -> None:
-    while True:
-        while exchange.chunks:
-            size = exchange.buffered_bytes
-            data = b"".join(exchange.chunks)
-            exchange.chunks.clear()
-            await send({"type": "http.response.body", "body": data, "more_body": True})
-            exchange.buffered_bytes -= size
-        if exchange.ended:
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-            return
-        exchange.wake.clear()
-        await exchange.wake.wait()
-
-
-async def _wait_for_cut(exchange: Exchange) -> None:
-    while not exchange.cut:
-        await asyncio.sleep(0.5)
-
-
-async def _wait_for_leave(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-async def _read_body(headers: dict[str, str], receive: Receive) -> bytes | None:
-    """The whole body, None when it is too large (the rest is not read)."""
-    announced = headers.get("content-length", "0")
-    if announced.isdigit() and int(announced) > BODY_LIMIT_BYTES:
-        return None
-    parts: list[bytes] = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return b""
-        part = message.get("body", b"")
-        size += len(part)
-        if size > BODY_LIMIT_BYTES:
-            return None
-        parts.append(part)
-        if not message.get("more_body"):
-            return b"".join(parts) if len(parts) > 1 else parts[0]
-
-
-def _headers(scope: Scope) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]}, {value}" if name in headers else value
-    return headers
-
-
-def _start(status: int, headers: dict[str, str], server: str) -> dict[str, Any]:
-    named = [
-        (name.lower().encode("latin-1"), value.encode("latin-1", "replace"))
-        for name, value in headers.items()
-    ]
-    named.append((b"server", server.encode()))
-    return {"type": "http.response.start", "status": status, "headers": named}
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        context = {"message": "a request could not be handled", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(context)
+        self._server.reply(self._request, text_response(500, "Internal Server Error"))
+        return True
 
 
 def bind(host: str, port: int) -> socket.socket:

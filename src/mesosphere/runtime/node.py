@@ -361,9 +361,9 @@ class Node:
     def proxy(self, effect: fx.Proxy) -> None:
         """Perform Proxy."""
         assert self.server is not None
-        exchange = self.server.find(effect.request)
-        if exchange is not None:
-            self.spawn(self.client.proxy(effect, exchange.request, self.server))
+        request = self.server.find(effect.request)
+        if request is not None:
+            self.spawn(self.client.proxy(effect, request, self.server))
 
     def with_cause(self, cause: str) -> Callable[[Event], None]:
         """A deliver that hands the cause on."""

@@ -1,0 +1,356 @@
+"""One connection of the HTTP server: requests in order, one answer or stream at a time.
+
+What is written waits here, never in the kernel's or the loop's queues beyond their small marks: a
+whole answer is handed out piece by piece as its peer reads, so that other connections get their
+turn and twenty readers of one page share its bytes; a stream whose peer does not read fills its
+own bounded queue and is cut when that is full.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from mesosphere.kernel.http import Request, Response, text_response
+from mesosphere.runtime.http_requests import Incoming, RequestReader
+
+if TYPE_CHECKING:
+    from mesosphere.runtime.http_server import HttpServer
+
+PIECE_BYTES = 128 * 1024
+"""Of a whole answer, written at a time."""
+
+SMALL_BYTES = 32 * 1024
+"""A record up to this size is copied into its chunk; a larger one is handed on as it is."""
+
+PIPELINE_LIMIT = 256
+"""Requests of one connection that wait for the answer to an earlier one; more end it."""
+
+LINGER_S = 2.0
+"""How long a refused peer may go on talking before the connection is closed on it."""
+
+_REASONS = {status.value: status.phrase for status in HTTPStatus}
+_HEADS: dict[int, bytes] = {
+    code: f"HTTP/1.1 {code} {phrase}\r\n".encode() for code, phrase in _REASONS.items()
+}
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_LAST_CHUNK = b"0\r\n\r\n"
+NEVER = float("inf")
+
+
+class Connection(asyncio.Protocol):
+    """See the module. `deadline` is swept by the server, which then calls `expire`."""
+
+    __slots__ = (
+        "_ends", "_incoming", "_is_advancing", "_is_half_closed", "_is_lingering", "_is_paused",
+        "_limit_bytes", "_pieces", "_queue", "_queued_bytes", "_reader", "_reason", "_server",
+        "_transport", "deadline", "id", "is_streaming", "request",
+    )  # fmt: skip
+
+    def __init__(self, server: "HttpServer") -> None:
+        self._server = server
+        self._transport: Any = None
+        self._reader: RequestReader | None = None
+        self._incoming: Incoming | None = None  # its request is dropped once a stream began
+        self.request: Request | None = None
+        self.id = ""  # of the request that is being answered; "" between requests
+        self.is_streaming = False
+        self._ends = False
+        self._limit_bytes = 0
+        self._queue: deque[bytes] | None = None  # of a stream, while the peer reads too slowly
+        self._queued_bytes = 0
+        self._pieces: Iterator[bytes | memoryview] | None = None  # of a whole answer
+        self._is_paused = False
+        self._is_advancing = False
+        self._is_lingering = False
+        self._is_half_closed = False
+        self._reason = ""
+        self.deadline = NEVER
+
+    # --- called by the loop -------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        peer = transport.get_extra_info("peername")
+        self._reader = RequestReader(self._server.ids, peer[0] if peer else "")
+        self.deadline = self._server.tick + self._server.limits.idle_s
+        self._server.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.connections.discard(self)
+        if self._reader is not None:
+            self._reader.close()
+        if self.id:
+            self._server.forget(self.id)
+            if self.is_streaming and not self._ends:
+                self._server.report_closed(self.id, self._reason or "the peer went away")
+        self.id, self.request, self._queue, self._pieces = "", None, None, None
+
+    def eof_received(self) -> bool:
+        """The peer will say no more; whether what it asked for is still to be written."""
+        self._is_half_closed = True
+        return bool(self.id) and not self.is_streaming
+
+    def data_received(self, data: bytes) -> None:
+        reader = self._reader
+        if reader is None or self._is_lingering:
+            return
+        reader.feed(data)
+        if not self._is_advancing:
+            self._advance()
+
+    def pause_writing(self) -> None:
+        self._is_paused = True
+
+    def resume_writing(self) -> None:
+        self._is_paused = False
+        if self.is_streaming:
+            self._pump()
+        elif self._pieces is not None:
+            self._write_pieces()
+
+    # --- one request after the other ----------------------------------------------------------
+
+    def _advance(self) -> None:
+        """Serve what has come in whole, until an answer has to be waited for."""
+        reader = self._reader
+        assert reader is not None
+        self._is_advancing = True
+        try:
+            while reader.completed and not self.id and not self._is_lingering:
+                self._serve(reader.completed.popleft())
+        finally:
+            self._is_advancing = False
+        if self._is_lingering or self._transport.is_closing():
+            return
+        if self.id:
+            # A second request waits: no more is read than one piece of the network's.
+            if reader.completed:
+                self._transport.pause_reading()
+            if len(reader.completed) > PIPELINE_LIMIT:
+                reader.completed.clear()
+                reader.close()
+            return
+        if reader.refusal is not None:
+            self._refuse(reader.refusal)
+            return
+        if reader.wants_continue:
+            reader.wants_continue = False
+            self._transport.write(_CONTINUE)
+        self.deadline = self._server.tick + self._patience(reader)
+        self._transport.resume_reading()
+
+    def _patience(self, reader: RequestReader) -> float:
+        limits = self._server.limits
+        if reader.is_between_requests:
+            return limits.idle_s
+        return limits.head_s if reader.is_in_head else limits.body_s
+
+    def _serve(self, incoming: Incoming) -> None:
+        self._incoming = incoming
+        self.request = incoming.request
+        self.id = incoming.request.id
+        self.deadline = self._server.tick + self._server.limits.answer_s
+        self._server.take(self, incoming.request)
+
+    def _refuse(self, response: Response) -> None:
+        """The last answer of a connection that can't be understood any further."""
+        self._is_lingering = True
+        self.deadline = self._server.tick + LINGER_S
+        body = response.body
+        assert isinstance(body, bytes)
+        self._transport.write(self._head(response, len(body), closes=True) + body)
+        self._transport.write_eof()  # then listen a little: a reset would destroy the answer
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        reader = self._reader
+        self.deadline = NEVER
+        if self.id and not self.is_streaming and self._pieces is None:
+            self._server.forget(self.id)
+            self.answer(text_response(503, "No answer in time.\n"))
+        elif reader is not None and not (
+            self.id or self._is_lingering or reader.is_between_requests or self._is_paused
+        ):
+            self._refuse(text_response(408, "The request did not come in time.\n"))
+        else:
+            self._transport.abort()
+
+    # --- a whole answer -----------------------------------------------------------------------
+
+    def answer(self, response: Response) -> None:
+        """Write a whole answer to the request under way."""
+        assert self._incoming is not None
+        chunks = response.body if isinstance(response.body, tuple) else (response.body,)
+        size = sum(map(len, chunks))
+        closes = not self._incoming.keeps_alive or self._is_half_closed
+        closes = closes or self._server.is_stopping
+        if response.headers.get("Connection") == "close":
+            closes = True
+            self._incoming = self._incoming._replace(keeps_alive=False)
+        head = self._head(response, size, closes)
+        if self._incoming.is_head or response.status in (204, 304):
+            self._transport.write(head)
+        elif size <= SMALL_BYTES:
+            self._transport.write(head + (chunks[0] if len(chunks) == 1 else b"".join(chunks)))
+        else:
+            self._transport.write(head)
+            self._pieces = _pieces(chunks)
+            self._write_pieces()
+            return
+        self._finish()
+
+    def _write_pieces(self) -> None:
+        assert self._pieces is not None
+        while not self._is_paused:
+            piece = next(self._pieces, None)
+            if piece is None:
+                self._pieces = None
+                self._finish()
+                return
+            self._transport.write(piece)
+        self.deadline = self._server.tick + self._server.limits.write_s
+
+    def _head(self, response: Response, size: int, closes: bool) -> bytes:
+        status = response.status
+        lines = [f"{name}: {value}\r\n" for name, value in response.headers.items()]
+        if status != 204 and status >= 200:
+            lines.append(f"Content-Length: {size}\r\n")
+        if closes and response.headers.get("Connection") != "close":
+            lines.append("Connection: close\r\n")
+        first = _HEADS.get(status) or f"HTTP/1.1 {status} \r\n".encode()
+        return first + self._server.common_head + _latin("".join(lines)) + b"\r\n"
+
+    def _finish(self) -> None:
+        """The answer is written: on to the next request, or close."""
+        incoming = self._incoming
+        if self.id:
+            self._server.forget(self.id)
+        self.id, self.request, self._incoming, self.is_streaming = "", None, None, False
+        is_last = incoming is None or not incoming.keeps_alive or self._is_half_closed
+        if is_last or self._server.is_stopping:
+            self._is_lingering = True
+            self.deadline = self._server.tick + self._server.limits.write_s
+            self._transport.close()
+        elif not self._is_advancing:
+            self._advance()
+
+    # --- a stream -----------------------------------------------------------------------------
+
+    def start_stream(self, status: int, headers: dict[str, str], limit_bytes: int) -> None:
+        """Answer with headers and keep the body open."""
+        incoming = self._incoming
+        assert incoming is not None
+        self.is_streaming = True
+        self._ends = False
+        if self._is_half_closed:  # nobody follows a stream that way: it has left
+            self._reason = "the peer went away before the stream began"
+            self._transport.abort()
+            return
+        self._limit_bytes = limit_bytes
+        self.request = None
+        self.deadline = NEVER
+        lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+        lines.append(
+            "Connection: close\r\n" if incoming.is_old else "Transfer-Encoding: chunked\r\n"
+        )
+        # The body of the request may be large and is wanted no more.
+        self._incoming = incoming._replace(request=Request(self.id, "", ""))
+        first = _HEADS.get(status) or f"HTTP/1.1 {status} \r\n".encode()
+        self._transport.write(first + self._server.common_head + _latin("".join(lines)) + b"\r\n")
+
+    def send(self, data: bytes) -> None:
+        """Write to the stream, or queue; a full queue cuts it."""
+        if self._ends or self._reason or not data:
+            return
+        if not self._is_paused:
+            self._write_chunk(data)
+        else:
+            if self._queue is None:
+                self._queue = deque()
+            self._queue.append(data)
+            self._queued_bytes += len(data)
+        if self._queued_bytes + self._transport.get_write_buffer_size() > self._limit_bytes:
+            self._reason = f"the peer left more than {self._limit_bytes} bytes unread"
+            self._queue = None
+            self._queued_bytes = 0
+            self._transport.abort()
+
+    def _write_chunk(self, data: bytes) -> None:
+        size = len(data)
+        if self._incoming is not None and self._incoming.is_old:
+            self._transport.write(data)
+        elif size <= SMALL_BYTES:
+            self._transport.write(b"%x\r\n%b\r\n" % (size, data))
+        else:
+            self._transport.writelines((b"%x\r\n" % size, data, b"\r\n"))
+
+    def _pump(self) -> None:
+        """The peer reads again: on with what waits."""
+        queue = self._queue
+        while queue and not self._is_paused:
+            data = queue.popleft()
+            if queue and len(data) < SMALL_BYTES:
+                batch = [data]
+                size = len(data)
+                while queue and size + len(queue[0]) <= PIECE_BYTES:
+                    batch.append(queue.popleft())
+                    size += len(batch[-1])
+                data = b"".join(batch)
+            self._queued_bytes -= len(data)
+            self._write_chunk(data)
+        if not queue:
+            self._queue = None
+            if self._ends:
+                self._end()
+
+    def end_stream(self) -> None:
+        """End the stream after what waits."""
+        if self._ends or self._reason:
+            return
+        self._ends = True
+        self.deadline = self._server.tick + self._server.limits.write_s
+        if not self._queue:
+            self._end()
+
+    def _end(self) -> None:
+        if self._incoming is not None and not self._incoming.is_old:
+            self._transport.write(_LAST_CHUNK)
+        self._finish()
+
+    def shut_down(self) -> None:
+        """The server stops: an answer under way may be finished, all else ends now."""
+        if self.is_streaming:
+            self.end_stream()
+        elif self.id and self._pieces is None:
+            self.answer(text_response(503, "This process is ending.\n"))
+        elif not self.id:
+            self._transport.close()
+
+    def abort(self) -> None:
+        """Close without ceremony."""
+        self._transport.abort()
+
+
+def _latin(text: str) -> bytes:
+    return text.encode("latin-1", "replace")
+
+
+def _pieces(chunks: tuple[bytes, ...]) -> Iterator[bytes | memoryview]:
+    """Chunks cut and gathered to about PIECE_BYTES, large ones without copying."""
+    small: list[bytes] = []
+    size = 0
+    for chunk in chunks:
+        if size and size + len(chunk) > PIECE_BYTES:
+            yield b"".join(small)
+            small, size = [], 0
+        if len(chunk) > PIECE_BYTES:
+            view = memoryview(chunk)
+            for start in range(0, len(chunk), PIECE_BYTES):
+                yield view[start : start + PIECE_BYTES]
+        elif chunk:
+            small.append(chunk)
+            size += len(chunk)
+    if small:
+        yield b"".join(small)
