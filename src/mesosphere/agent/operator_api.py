@@ -17,6 +17,7 @@ from mesosphere.kernel.http import Request, Response, text_response
 from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos import codec
 from mesosphere.wire.mesos.base import UInt64, WireStruct
+from mesosphere.wire.mesos.common import TimeInfo
 from mesosphere.wire.mesos.ids import ContainerID, ExecutorID, FrameworkID
 from mesosphere.wire.mesos.operator import ListFiles, ReadFile
 from mesosphere.wire.mesos.tasks import ExecutorInfo
@@ -131,7 +132,11 @@ def _metrics(machine: AgentMachine, now: float) -> Any:
 
 
 def _agent(machine: AgentMachine, now: float) -> Any:
-    return {"agent_info": machine.frameworks.agent_info()}
+    shown: dict[str, Any] = {"agent_info": machine.frameworks.agent_info()}
+    if machine.state.drain is not None:
+        began = TimeInfo(nanoseconds=int(machine.state.drain_began_at * 1e9))
+        shown |= {"drain_config": machine.state.drain, "estimated_drain_start_time": began}
+    return shown
 
 
 def _containers(machine: AgentMachine, now: float) -> Any:

@@ -11,6 +11,7 @@ from mesosphere.agent.core.life_cycle import Phase
 from mesosphere.agent.core.state import FrameworkRecord, State, TaskRecord
 from mesosphere.kernel.attributes import flat
 from mesosphere.kernel.resources import EMPTY, Resources, compact
+from mesosphere.wire.mesos import codec
 from mesosphere.wire.mesos.common import Labels
 from mesosphere.wire.mesos.enums import is_terminal
 from mesosphere.wire.mesos.resources_codec import Format, from_wire, to_wire
@@ -61,6 +62,9 @@ def state(state: State) -> dict[str, Any]:
         "frameworks": [framework_view(each) for each in state.frameworks.values()],
         "completed_frameworks": [framework_view(each) for each in state.completed],
     }
+    if state.drain is not None:
+        shown["drain_config"] = codec.to_plain(state.drain)
+        shown["estimated_drain_start_time_seconds"] = state.drain_began_at
     if state.master is not None and state.master.hostname:
         shown["master_hostname"] = state.master.hostname
     if config.log_path:

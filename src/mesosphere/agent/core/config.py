@@ -36,5 +36,11 @@ class AgentConfig(msgspec.Struct, frozen=True):
         return f"slave(1)@{self.ip}:{self.port}"
 
 
-CAPABILITIES = ("MULTI_ROLE", "HIERARCHICAL_ROLE", "RESERVATION_REFINEMENT", "TASK_RESOURCE_LIMITS")
+CAPABILITIES = (
+    "MULTI_ROLE",
+    "HIERARCHICAL_ROLE",
+    "RESERVATION_REFINEMENT",
+    "AGENT_DRAINING",
+    "TASK_RESOURCE_LIMITS",
+)
 """What this agent tells the master that it can do."""

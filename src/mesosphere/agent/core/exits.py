@@ -8,6 +8,8 @@ people search for them. Source: apache/mesos src/launcher/executor.cpp, src/slav
 import signal
 from typing import NamedTuple
 
+from mesosphere.wire.mesos.agents import DrainConfig
+
 
 class End(NamedTuple):
     """A terminal state with its reason (None: none is set), message and source."""
@@ -26,6 +28,7 @@ class Circumstances(NamedTuple):
     expired: bool = False
 
 
+DRAINING = "REASON_AGENT_DRAINING"
 LIMITATION_REASONS = {
     "memory": "REASON_CONTAINER_LIMITATION_MEMORY",
     "disk": "REASON_CONTAINER_LIMITATION_DISK",
@@ -71,3 +74,11 @@ def judge_exit(
     if status == 0:
         return End("TASK_FINISHED", None, words)
     return End("TASK_FAILED", None, words)
+
+
+def reworded(end: End, drain: DrainConfig | None, is_aware: bool) -> End:
+    """What a kill is called while the agent drains, for a PARTITION_AWARE framework or another."""
+    if drain is None or end.state not in ("TASK_KILLING", "TASK_KILLED"):
+        return end
+    is_gone = drain.mark_gone and is_aware and end.state == "TASK_KILLED"
+    return end._replace(state="TASK_GONE_BY_OPERATOR" if is_gone else end.state, reason=DRAINING)

@@ -11,7 +11,8 @@ from typing import Any
 
 from mesosphere.agent.core import checkpoint
 from mesosphere.agent.core.config import CAPABILITIES
-from mesosphere.agent.core.exits import End
+from mesosphere.agent.core.draining import Draining
+from mesosphere.agent.core.exits import DRAINING, End
 from mesosphere.agent.core.gc import Garbage
 from mesosphere.agent.core.life_cycle import Phase
 from mesosphere.agent.core.registration import Registration
@@ -39,11 +40,19 @@ LEAVE_GRACE_S = 10.0
 class Frameworks:
     """The frameworks of one agent and the conversation about them."""
 
-    def __init__(self, state: State, link_: Registration, tasks: Tasks, garbage: Garbage) -> None:
+    def __init__(
+        self,
+        state: State,
+        link_: Registration,
+        tasks: Tasks,
+        garbage: Garbage,
+        draining: Draining,
+    ) -> None:
         self._state = state
         self._link = link_
         self._tasks = tasks
         self._garbage = garbage
+        self._draining = draining
         self.leaving = ""
         self._events: dict[str, tuple[str, Callable[[float, Any], list[Effect]]]] = {
             "SUBSCRIBED": ("subscribed", self._subscribed),
@@ -55,6 +64,7 @@ class Frameworks:
             "SHUTDOWN_EXECUTOR": ("shutdown_executor", self._shutdown_executor),
             "UPDATE_FRAMEWORK": ("update_framework", self._update_framework),
             "RECONCILE": ("reconcile", self._reconcile),
+            "DRAIN": ("drain", self._drain),
             "MESSAGE": ("message", self._message),
             "SHUTDOWN": ("shutdown", self._shutdown),
             "ERROR": ("error", self._error),
@@ -133,7 +143,11 @@ class Frameworks:
             effects.append(Checkpoint(info, codec.encode(self.agent_info())))
         # Files are written in order, so updates on their way to the disk are there before they go.
         resend = tuple(self._repeat_outstanding())
-        return [*effects, Checkpoint(checkpoint.LATEST, agent_id.encode(), then=resend)]
+        effects.append(Checkpoint(checkpoint.LATEST, agent_id.encode(), then=resend))
+        return [*effects, *self._draining.take(now, event.drain)]
+
+    def _drain(self, now: float, event: link.Drain) -> list[Effect]:
+        return self._draining.take(now, event.config)
 
     def _repeat_outstanding(self, framework_id: str | None = None) -> list[Effect]:
         """Repeat at once, with the shortest interval again: somebody new listens.
@@ -180,6 +194,12 @@ class Frameworks:
         if framework.is_terminating or task_id in framework.tasks:
             fields = {"task": f"{framework.id}/{task_id}"}
             return [Log("warning", "task_launch_ignored", fields)]
+        if self._state.drain is not None:
+            ended = "TASK_DROPPED" if framework.can("PARTITION_AWARE") else "TASK_LOST"
+            refusal = self._tasks.refuse(
+                now, framework.id, task_id, ended, DRAINING, "The agent is draining"
+            )
+            return [*refusal, *self._drop_if_idle(framework)]
         reason = "" if is_name(task_id) else f"the task's id {task_id!r} can't name a directory"
         if not reason:
             try:
@@ -341,6 +361,8 @@ class Frameworks:
         """A file could not be written: a launch that depends on it fails, updates go out anyway."""
         if event.path == checkpoint.LATEST:
             return self._repeat_outstanding()
+        if event.path == self._draining.path:
+            return self._draining.carry_out(now)
         for record in self._state.tasks():
             if not event.path.startswith(self._tasks.directory(record) + "/"):
                 continue

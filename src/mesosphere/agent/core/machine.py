@@ -2,20 +2,22 @@
 
 Decides nothing by itself: it hands each event to the part that does (`recovery`, `registration`,
 `tasks`, `frameworks`, `gc`). Names of timers, calls and probes begin with the concern: "master/",
-"update/", "grace/", "expire/", "health/", "check/", "gc", "leave". Source: docs/architecture.md,
-"Master and agent"; apache/mesos src/slave/slave.cpp for what each message means.
+"drain", "update/", "grace/", "expire/", "health/", "check/", "gc", "leave". Source:
+docs/architecture.md, "Master and agent"; apache/mesos src/slave/slave.cpp for what each message
+means.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mesosphere.agent.core import registration
+from mesosphere.agent.core import draining, registration
 from mesosphere.agent.core.commands import (
     ContainersMeasured,
     FileRequested,
     SupervisionFailed,
 )
 from mesosphere.agent.core.config import AgentConfig
+from mesosphere.agent.core.draining import Draining
 from mesosphere.agent.core.frameworks import Frameworks
 from mesosphere.agent.core.gc import CHECK_TIMER, Garbage, allowed_age_s
 from mesosphere.agent.core.life_cycle import Phase
@@ -49,7 +51,8 @@ class AgentMachine:
         self.link = Registration(config, ids)
         self.tasks = Tasks(config, self.state, self.link, ids)
         self.garbage = Garbage()
-        self.frameworks = Frameworks(self.state, self.link, self.tasks, self.garbage)
+        self.draining = Draining(self.state, self.tasks)
+        self.frameworks = Frameworks(self.state, self.link, self.tasks, self.garbage, self.draining)
         self.recovery = Recovery(self.state, self.tasks)
         self._files = files
         self._sandboxes = sandboxes
@@ -80,6 +83,7 @@ class AgentMachine:
         """Recover first; registering comes after."""
         self.state.started_at = now
         effects = self.recovery.begin(self._files)
+        effects += self.draining.recover(self._files)
         keep = [task.sandbox for task in self.state.tasks()]
         self.garbage.schedule_all(self._sandboxes, keep)
         self._files, self._sandboxes = {}, ()
@@ -90,7 +94,8 @@ class AgentMachine:
         handler = self._handlers.get(type(event))
         ensure(handler is not None, f"the agent knows the event {type(event).__name__}")
         assert handler is not None
-        return handler(now, event)
+        effects = handler(now, event)
+        return [*effects, *self.draining.settle()] if self.state.drain is not None else effects
 
     # --- the world -----------------------------------------------------------------------
 
@@ -102,6 +107,8 @@ class AgentMachine:
             return self._lost(f"no word from the master for {self.link.silence_s:g} s")
         if name == CHECK_TIMER:
             return self._collect_garbage(now)
+        if name == draining.TIMER:
+            return self.draining.carry_out(now)
         if name == LEAVE_TIMER:
             return [do.Halt(ExitCode.REFUSED, self.frameworks.leaving)]
         kind, _, key = name.partition("/")
@@ -111,7 +118,8 @@ class AgentMachine:
         return self.tasks.timer(now, kind, key)
 
     def _recovered(self, now: float, event: on.ContainersRecovered) -> Effects:
-        return [*self.recovery.finish(now, event), *self.link.start()]
+        found = self.recovery.finish(now, event)
+        return [*found, *self.draining.resume(), *self.link.start()]
 
     def _exited(self, now: float, event: on.ContainerExited) -> Effects:
         effects = self.tasks.exited(now, event)

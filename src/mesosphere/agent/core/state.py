@@ -5,6 +5,7 @@ the original see it. Histories are bounded. Only `core` changes these records; v
 """
 
 from collections import deque
+from math import inf
 from typing import Any
 
 import msgspec
@@ -13,7 +14,7 @@ from mesosphere.agent.core.config import AgentConfig
 from mesosphere.agent.core.life_cycle import Phase
 from mesosphere.agent.core.status_updates import UpdateStreams
 from mesosphere.kernel.resources import EMPTY, Resources
-from mesosphere.wire.mesos.agents import MasterInfo
+from mesosphere.wire.mesos.agents import DrainConfig, MasterInfo
 from mesosphere.wire.mesos.common import DurationInfo
 from mesosphere.wire.mesos.enums import is_terminal
 from mesosphere.wire.mesos.frameworks import FrameworkInfo
@@ -124,6 +125,8 @@ class State:
         self.recovery_s = 0.0
         self.recovery_errors = 0
         self.master: MasterInfo | None = None
+        self.drain: DrainConfig | None = None
+        self.drain_began_at = 0.0
         self.frameworks: dict[str, FrameworkRecord] = {}
         self.completed: deque[FrameworkRecord] = deque(maxlen=COMPLETED_FRAMEWORKS_LIMIT)
         self.containers: dict[str, TaskRecord] = {}
@@ -132,6 +135,12 @@ class State:
         self.gauges: dict[str, float] = {}
         self.statistics: dict[str, dict[str, Any]] = {}
         self.disk_used = 0.0
+
+    @property
+    def grace_most_s(self) -> float:
+        """No kill may take longer, while the agent drains."""
+        most_s = None if self.drain is None else seconds(self.drain.max_grace_period)
+        return inf if most_s is None else max(most_s, 0.0)
 
     def count(self, name: str) -> None:
         """Add one to a counter."""

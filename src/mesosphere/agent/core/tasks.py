@@ -11,7 +11,7 @@ import signal
 from mesosphere.agent.core import checkpoint
 from mesosphere.agent.core.config import AgentConfig
 from mesosphere.agent.core.containers import build_plan, executor_directory, sandbox_path
-from mesosphere.agent.core.exits import Circumstances, End, judge_exit
+from mesosphere.agent.core.exits import Circumstances, End, judge_exit, reworded
 from mesosphere.agent.core.life_cycle import LIFE_CYCLE, Action, Input, Phase
 from mesosphere.agent.core.registration import Registration
 from mesosphere.agent.core.requests import container_request, why_unsupported
@@ -141,8 +141,8 @@ class Tasks:
         if grace_s is None and policy is not None:
             grace_s = seconds(policy.grace_period)
         record.killed = True
-        record.kill_grace_s = min(max(KILL_GRACE_S if grace_s is None else grace_s, 0.0),
-                                  GRACE_LIMIT_S)  # fmt: skip
+        wanted_s = max(KILL_GRACE_S if grace_s is None else grace_s, 0.0)
+        record.kill_grace_s = min(wanted_s, GRACE_LIMIT_S, self._state.grace_most_s)
         return self.step(now, record, Input.KILL)
 
     def timer(self, now: float, kind: str, key: str) -> list[Effect]:
@@ -273,6 +273,10 @@ class Tasks:
 
     def tell(self, now: float, record: TaskRecord, end: End) -> list[Effect]:
         """Queue a status update; it is sent once it is on disk and its turn has come."""
+        if self._state.drain is not None:
+            framework = self._state.frameworks.get(record.framework_id)
+            is_aware = framework is not None and framework.can("PARTITION_AWARE")
+            end = reworded(end, self._state.drain, is_aware)
         status = self.make_status(now, record, end)
         record.note(status)
         stream = self._state.streams.stream(record.framework_id, record.task_id)
