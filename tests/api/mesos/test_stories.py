@@ -7,6 +7,7 @@ import pytest
 
 from mesosphere.kernel.http import Match, Response, Router
 from mesosphere.master.api import ROUTES
+from mesosphere.wire.mesos.media import Media
 from tests.api.stories import read, stories, tell
 from tests.scenarios.master.peers import AgentPeer, FrameworkPeer
 from tests.scenarios.master.world import OTHER, World
@@ -21,11 +22,11 @@ FILES = (
 )
 
 
-def start(given: dict[str, Any]) -> World:
+def start(given: dict[str, Any], speaks: Media) -> World:
     """A world as a story wants it: `role` is "leader", "standby", "recovering" or "orphan"."""
     settings = dict(given)
     role = settings.pop("role", "leader")
-    world = World(seed=b"story", **settings)
+    world = World(seed=b"story", speaks=speaks, **settings)
     if role == "standby":
         return world.follow(OTHER)
     if role == "orphan":
@@ -35,8 +36,10 @@ def start(given: dict[str, Any]) -> World:
 
 
 @pytest.mark.parametrize("story", stories(*FILES))
-def test_story(story: dict[str, Any]) -> None:
-    world = start(story.get("given", {}))
+@pytest.mark.parametrize("speaks", list(Media), ids=["json", "protobuf"])
+def test_story(story: dict[str, Any], speaks: Media) -> None:
+    """Every story is told in both encodings."""
+    world = start(story.get("given", {}), speaks)
     known: dict[str, str] = {}
     peers: dict[str, Any] = {}
 

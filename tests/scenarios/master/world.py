@@ -1,5 +1,8 @@
 """A hand-cranked world around one master's machine: store, timers, requests, streams.
 
+With `speaks=Media.PROTOBUF` every call that is one is sent as protobuf, and what comes back is read
+as protobuf; tests see the same JSON either way.
+
 After every step the books are held against each other (`check_books`): what agents, offers and the
 share tree say must be the sum of the tasks and offers that are there.
 """
@@ -21,23 +24,45 @@ from mesosphere.master.api import api
 from mesosphere.master.core.config import MasterConfig
 from mesosphere.master.core.machine import PING_TIMER, MasterMachine
 from mesosphere.wire import recordio
-from mesosphere.wire.mesos import MasterInfo, codec
+from mesosphere.wire.errors import WireError
+from mesosphere.wire.mesos import MasterInfo, codec, link, operator, scheduler
+from mesosphere.wire.mesos import answers as operator_answers
 from mesosphere.wire.mesos.agents import describe_master
+from mesosphere.wire.mesos.media import Media
 
 INFO = describe_master("", "master.test", "127.0.0.1", 5050, "1.11.0")
 OTHER = describe_master("other", "other.test", "127.0.0.2", 5050, "1.11.0")
 JSON = {"content-type": "application/json"}
 
 
+def as_json(response: Response) -> Response:
+    """An answer in protobuf as the same in JSON."""
+    if response.headers.get("Content-Type") != Media.PROTOBUF.value:
+        return response
+    assert isinstance(response.body, bytes)
+    message = Media.PROTOBUF.decode(response.body, operator_answers.Response)
+    headers = {**response.headers, "Content-Type": Media.JSON.value}
+    return Response(response.status, headers, codec.encode(message))
+
+
 class Stream:
     """What a peer reads of a stream."""
 
-    def __init__(self, effect: do.StartStream) -> None:
+    def __init__(self, effect: do.StartStream, kind: type[Any]) -> None:
         self.id = effect.request
+        self.kind = kind
         self.status = effect.status
         self.headers = effect.headers
         self.is_open = True
         self.events: list[dict[str, Any]] = []
+
+    def take(self, data: bytes) -> None:
+        """Records in the stream's encoding."""
+        media = Media(self.headers["Content-Type"])
+        for record in recordio.Decoder().feed(data):
+            if media is Media.PROTOBUF:
+                record = codec.encode(media.decode(record, self.kind))
+            self.events.append(json.loads(record))
 
     def types(self) -> list[str]:
         return [event["type"] for event in self.events]
@@ -54,8 +79,11 @@ class World:
         self,
         store: dict[str, tuple[bytes, int]] | None = None,
         seed: bytes = b"seed",
+        speaks: Media = Media.JSON,
         **changes: Any,
     ) -> None:
+        self.speaks = speaks
+        self.paths: dict[str, str] = {}
         self.store = {} if store is None else store
         self.now = 1000.0
         self.timers: dict[str, float] = {}
@@ -90,12 +118,12 @@ class World:
             elif isinstance(effect, do.Reply):
                 assert effect.request not in self.answers, "answered twice"
                 assert effect.request not in self.streams, "answered while it streams"
-                self.answers[effect.request] = effect.response
+                self.answers[effect.request] = as_json(effect.response)
             elif isinstance(effect, do.StartStream):
                 assert effect.request not in self.streams, "begun twice"
                 if effect.request in self.gone_requests:
                     self._events.append(on.StreamClosed(effect.request, "the peer went away"))
-                self.streams[effect.request] = Stream(effect)
+                self.streams[effect.request] = Stream(effect, self._kind_of(effect.request))
                 self.streams[effect.request].is_open = effect.request not in self.gone_requests
             elif isinstance(effect, do.Send):
                 stream = self.streams.get(effect.stream)
@@ -103,7 +131,7 @@ class World:
                 if effect.stream in self.gone_requests:
                     continue
                 assert stream.is_open, "a record after the stream's end"
-                stream.events += [json.loads(each) for each in recordio.Decoder().feed(effect.data)]
+                stream.take(effect.data)
             elif isinstance(effect, do.EndStream):
                 assert effect.stream in self.streams, "the end of a stream that never began"
                 self.streams[effect.stream].is_open = False
@@ -167,13 +195,39 @@ class World:
     ) -> str:
         """A request; its id. The answer is in `answers`, `streams`, or not there yet."""
         self.requests += 1
-        request = Request(f"r{self.requests}", method, path, query or {}, headers or {}, body, peer)
+        headers, body = self._spoken(path, headers or {}, body)
+        self.paths[f"r{self.requests}"] = path
+        request = Request(f"r{self.requests}", method, path, query or {}, headers, body, peer)
         answer = self.api.dispatch(self.now, request)
         if isinstance(answer, Response):
-            self.answers[request.id] = answer
+            self.answers[request.id] = as_json(answer)
         else:
             self.give(answer)
         return request.id
+
+    def _kind_of(self, request: str) -> type[Any]:
+        path = self.paths[request]
+        if "/api/v1/agent" in path:
+            return link.Event
+        return scheduler.Event if "/scheduler" in path else operator_answers.Event
+
+    def _spoken(
+        self, path: str, headers: dict[str, str], body: bytes
+    ) -> tuple[dict[str, str], bytes]:
+        """A call in the world's encoding; what is no call, or chooses its own, stays."""
+        own = headers.get("content-type") != JSON["content-type"] or "accept" in headers
+        if self.speaks is Media.JSON or own or "/api/v1/agent" in path or "/api/v1" not in path:
+            return headers, body
+        try:
+            kind = scheduler.Call if "/scheduler" in path else operator.Call
+            translated = self.speaks.encode(codec.decode(body, kind))
+        except WireError:
+            return headers, body
+        return {
+            **headers,
+            "content-type": self.speaks.value,
+            "accept": self.speaks.value,
+        }, translated
 
     def post(
         self, path: str, body: Any, headers: dict[str, str] | None = None, peer: str = "10.0.0.1"

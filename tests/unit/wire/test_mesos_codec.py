@@ -25,6 +25,7 @@ from mesosphere.wire.mesos import (
     TaskID,
     TaskInfo,
     TaskStatus,
+    answers,
     codec,
     describe_master,
     executor,
@@ -350,14 +351,11 @@ def test_any_bytes_are_read_or_refused_with_wire_error(data: bytes) -> None:
 
 
 def test_operator_answers_carry_their_body_under_their_own_name() -> None:
-    assert operator.response("GET_HEALTH", {"healthy": True}) == {
-        "type": "GET_HEALTH",
-        "get_health": {"healthy": True},
-    }
-    assert (
-        codec.encode(operator.response("GET_WEIGHTS")) == b'{"type":"GET_WEIGHTS","get_weights":{}}'
-    )
-    assert operator.event("HEARTBEAT") == {"type": "HEARTBEAT"}
+    healthy = answers.response("GET_HEALTH", answers.GetHealth(healthy=True))
+    assert codec.encode(healthy) == b'{"type":"GET_HEALTH","get_health":{"healthy":true}}'
+    none = answers.response("GET_WEIGHTS", answers.GetWeights())
+    assert codec.encode(none) == b'{"type":"GET_WEIGHTS","get_weights":{}}'
+    assert codec.encode(answers.event("HEARTBEAT")) == b'{"type":"HEARTBEAT"}'
 
 
 def test_master_describes_itself_for_every_reader_of_zookeeper() -> None:

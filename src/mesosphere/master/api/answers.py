@@ -1,4 +1,4 @@
-"""What the handlers of every kind share: media types, JSON answers, numbers in a query."""
+"""What the handlers of every kind share: JSON answers, numbers in a query."""
 
 import re
 
@@ -9,29 +9,6 @@ from mesosphere.kernel.http import Request, Response, json_response, text_respon
 
 Answer = Response | Event
 """A view answers at once; a command is an event that the machine answers later."""
-
-
-def check_media(request: Request) -> Response | None:
-    """What is wrong with the media type of a call, if anything."""
-    kind = request.headers.get("content-type", "").split(";")[0].strip()
-    if not kind:
-        return text_response(400, "Expecting 'Content-Type' to be present")
-    if kind != "application/json":
-        return text_response(415, f"Expecting 'Content-Type' of application/json, not {kind}")
-    return None
-
-
-def check_accept(request: Request) -> Response | None:
-    """Whether the answer would be taken: the refusal if not."""
-    accept = request.headers.get("accept", "*/*")
-    wanted = [
-        kind.strip()
-        for kind, _, weight in (part.partition(";") for part in accept.split(","))
-        if not re.fullmatch(r"\s*q\s*=\s*0(\.0*)?\s*", weight)
-    ]
-    if not any(part in ("*/*", "application/*", "application/json", "") for part in wanted):
-        return text_response(406, "Expecting 'Accept' to allow application/json")
-    return None
 
 
 def json_answer(request: Request, value: object) -> Response:

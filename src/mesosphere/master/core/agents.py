@@ -12,14 +12,14 @@ import msgspec
 
 from mesosphere.kernel.effects import EndStream, Send, StartStream
 from mesosphere.kernel.http import Response, text_response
-from mesosphere.master.core import departures, draining, frameworks, maintenance, tasks
+from mesosphere.master.core import departures, draining, frameworks, maintenance, snapshot, tasks
 from mesosphere.master.core.commands import AgentCalled
 from mesosphere.master.core.registry import ADMITTED, GONE, AgentRecord
 from mesosphere.master.core.schedule import key_of
 from mesosphere.master.core.state import Agent, Framework, TaskRecord
 from mesosphere.wire import mesos, recordio
 from mesosphere.wire.errors import WireError
-from mesosphere.wire.mesos import codec, link, scheduler
+from mesosphere.wire.mesos import answers, codec, link, scheduler
 from mesosphere.wire.mesos.enums import is_terminal
 from mesosphere.wire.mesos.resources_codec import from_wire
 
@@ -185,9 +185,9 @@ def _admit(
         hostname=agent.info.hostname,
         tasks=len(agent.tasks),
     )
-    if old is None:
-        body = {"agent_info": agent.info, "active": True, "version": agent.version}
-        master.publish("AGENT_ADDED", {"agent": body})
+    if old is None and master.subscribers:
+        entry = snapshot.agent_entry(agent)
+        master.publish("AGENT_ADDED", answers.AgentAdded(agent=entry))
     draining.check(master, now, agent)
     master.make_dirty(agent.id)
 

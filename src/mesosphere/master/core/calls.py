@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mesosphere.kernel.http import Response, text_response
 from mesosphere.kernel.resources import Resources
-from mesosphere.master.core import enrolment, frameworks, inverse_offers, offers, tasks
+from mesosphere.master.core import enrolment, frameworks, inverse_offers, offers, snapshot, tasks
 from mesosphere.master.core.commands import (
     OperatorSubscribed,
     SchedulerCalled,
@@ -340,30 +340,6 @@ def tear_down(master: "MasterMachine", now: float, event: TeardownRequested) -> 
 
 def subscribe_operator(master: "MasterMachine", now: float, event: OperatorSubscribed) -> None:
     """An operator follows the event stream."""
-    snapshot = {
-        "get_tasks": {
-            "tasks": [
-                record.task
-                for framework in master.state.frameworks.values()
-                for record in framework.tasks.values()
-            ]
-        },
-        "get_frameworks": {
-            "frameworks": [
-                {
-                    "framework_info": framework.info,
-                    "active": framework.is_connected,
-                    "connected": framework.is_connected,
-                    "recovered": framework.is_recovered,
-                }
-                for framework in master.state.frameworks.values()
-            ]
-        },
-        "get_agents": {
-            "agents": [
-                {"agent_info": agent.info, "active": agent.is_active, "version": agent.version}
-                for agent in master.state.agents.values()
-            ]
-        },
-    }
-    master.out += master.subscribers.add(event.request, master.ids.uuid(), snapshot)
+    stream_id = master.ids.uuid()
+    state = snapshot.state(master)
+    master.out += master.subscribers.add(event.request, stream_id, event.media, state)

@@ -5,15 +5,18 @@ from typing import Any
 from mesosphere.kernel.events import Event
 from mesosphere.wire import mesos
 from mesosphere.wire.mesos import link, scheduler
+from mesosphere.wire.mesos.media import Media
 
 
 class SchedulerCalled(Event, frozen=True):
-    """A valid call of the scheduler API. `stream_id` is the Mesos-Stream-Id header."""
+    """A valid call of the scheduler API. `stream_id` is the Mesos-Stream-Id header; `media` is what
+    a stream that answers it is to be written in."""
 
     request: str
     call: scheduler.Call
     stream_id: str | None
     peer: str
+    media: Media = Media.JSON
 
 
 class AgentCalled(Event, frozen=True):
@@ -26,9 +29,10 @@ class AgentCalled(Event, frozen=True):
 
 
 class OperatorSubscribed(Event, frozen=True):
-    """An operator wants the event stream."""
+    """An operator wants the event stream, written in `media`."""
 
     request: str
+    media: Media = Media.JSON
 
 
 class TeardownRequested(Event, frozen=True):

@@ -16,7 +16,7 @@ from mesosphere.master.core.commands import AgentGone
 from mesosphere.master.core.registry import GONE, UNREACHABLE, AgentRecord
 from mesosphere.master.core.state import Agent, Framework, TaskRecord
 from mesosphere.wire import mesos, recordio
-from mesosphere.wire.mesos import codec, link, scheduler
+from mesosphere.wire.mesos import answers, codec, link, scheduler
 from mesosphere.wire.mesos.enums import is_terminal
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def take_out(
     failure = scheduler.Failure(agent_id=mesos.AgentID(agent.id))
     for framework in master.state.frameworks.values():
         master.tell(framework, scheduler.Event(type="FAILURE", failure=failure))
-    master.publish("AGENT_REMOVED", {"agent_id": {"value": agent.id}})
+    master.publish("AGENT_REMOVED", answers.AgentRemoved(agent_id=mesos.AgentID(agent.id)))
     master.state.count("master/slave_removals")
     if cause:
         master.state.count(f"master/slave_removals/reason_{cause}")

@@ -12,13 +12,13 @@ import msgspec
 
 from mesosphere.kernel.effects import CancelTimer, EndStream, Send, SetTimer, StartStream
 from mesosphere.kernel.http import text_response
-from mesosphere.master.core import enrolment, inverse_offers, offers, tasks
+from mesosphere.master.core import enrolment, inverse_offers, offers, snapshot, tasks
 from mesosphere.master.core.config import HEARTBEAT_S
 from mesosphere.master.core.registry import FrameworkRecord
 from mesosphere.master.core.state import Framework, TaskRecord
 from mesosphere.master.core.validation import check_framework
-from mesosphere.wire import mesos, recordio
-from mesosphere.wire.mesos import codec, link, scheduler
+from mesosphere.wire import mesos
+from mesosphere.wire.mesos import answers, link, scheduler
 
 if TYPE_CHECKING:
     from mesosphere.master.core.commands import SchedulerCalled
@@ -46,7 +46,7 @@ def subscribe(master: "MasterMachine", now: float, event: "SchedulerCalled") -> 
     if fault is None and known is not None and info.principal != known.info.principal:
         fault = "Changing framework's principal is not allowed."
     if fault is not None:
-        _refuse(master, event.request, fault)
+        _refuse(master, event, fault)
         return
     is_new = known is None
     framework = known or _create(master, now, info, identifier)
@@ -56,25 +56,25 @@ def subscribe(master: "MasterMachine", now: float, event: "SchedulerCalled") -> 
     def attach(later: float) -> None:
         framework.subscribing -= 1
         if master.state.frameworks.get(framework.id) is not framework:
-            _refuse(master, event.request, "Framework has been removed")
+            _refuse(master, event, "Framework has been removed")
             return
         if not is_new:
             _fail_over(master, later, framework, info)
         framework.suppressed = dict.fromkeys(call.suppressed_roles)
-        _attach(master, framework, event.request)
+        _attach(master, framework, event)
         _persist(master, framework, framework.info)
         _welcome(master, framework)
 
     master.when_durable(attach)
 
 
-def _refuse(master: "MasterMachine", request: str, message: str) -> None:
+def _refuse(master: "MasterMachine", asked: "SchedulerCalled", message: str) -> None:
     master.log("warning", "framework_refused", reason=message)
     event = scheduler.Event(type="ERROR", error=scheduler.Error(message=message))
     master.out += [
-        StartStream(request, 200, {"Content-Type": "application/json"}),
-        Send(request, recordio.encode(codec.encode(event))),
-        EndStream(request),
+        StartStream(asked.request, 200, {"Content-Type": asked.media.value}),
+        Send(asked.request, asked.media.record(event)),
+        EndStream(asked.request),
     ]
 
 
@@ -135,16 +135,17 @@ def _fail_over(
     master.log("info", "framework_failed_over", framework=framework.id)
 
 
-def _attach(master: "MasterMachine", framework: Framework, stream: str) -> None:
-    framework.stream = stream
+def _attach(master: "MasterMachine", framework: Framework, asked: "SchedulerCalled") -> None:
+    framework.stream = asked.request
+    framework.media = asked.media
     framework.stream_id = master.ids.uuid()
     framework.is_recovered = False
-    master.state.streams[stream] = ("framework", framework.id)
+    master.state.streams[asked.request] = ("framework", framework.id)
 
 
 def _welcome(master: "MasterMachine", framework: Framework) -> None:
     assert framework.stream is not None
-    headers = {"Content-Type": "application/json", "Mesos-Stream-Id": framework.stream_id}
+    headers = {"Content-Type": framework.media.value, "Mesos-Stream-Id": framework.stream_id}
     master.out.append(StartStream(framework.stream, 200, headers, STREAM_LIMIT_BYTES))
     subscribed = scheduler.Subscribed(
         framework_id=mesos.FrameworkID(framework.id),
@@ -163,7 +164,10 @@ def _announce(master: "MasterMachine", framework: Framework, kind: str) -> None:
     for agent in master.state.agents.values():
         update = link.UpdateFramework(framework_info=framework.info)
         master.tell_agent(agent, link.Event(type="UPDATE_FRAMEWORK", update_framework=update))
-    master.publish(kind, {"framework": {"framework_info": framework.info, "active": True}})
+    if master.subscribers:
+        entry = snapshot.framework_entry(master, framework)
+        kinds = {"FRAMEWORK_ADDED": answers.FrameworkAdded}
+        master.publish(kind, kinds.get(kind, answers.FrameworkUpdated)(framework=entry))
 
 
 def _persist(master: "MasterMachine", framework: Framework, info: mesos.FrameworkInfo) -> None:
@@ -232,7 +236,7 @@ def remove(master: "MasterMachine", now: float, framework: Framework) -> None:
         del master.state.completed[next(iter(master.state.completed))]
     master.registry.remove_framework(framework.id)
     master.out.append(CancelTimer(FAILOVER_TIMER + framework.id))
-    master.publish("FRAMEWORK_REMOVED", {"framework_info": framework.info})
+    master.publish("FRAMEWORK_REMOVED", answers.FrameworkRemoved(framework_info=framework.info))
     master.log("info", "framework_removed", framework=framework.id)
 
 

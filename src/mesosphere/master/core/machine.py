@@ -11,6 +11,7 @@ Source: Mesos, src/master/master.cpp; docs/high-availability.md.
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 import msgspec
 
@@ -56,10 +57,11 @@ from mesosphere.master.core.allocator.allocator import Allocator
 from mesosphere.master.core.config import HEARTBEAT_S, MasterConfig
 from mesosphere.master.core.registry import ADMITTED, GONE, UNREACHABLE, Registry
 from mesosphere.master.core.state import Agent, Framework, State
-from mesosphere.master.core.subscribers import HEARTBEAT as OPERATOR_HEARTBEAT
 from mesosphere.master.core.subscribers import Subscribers
 from mesosphere.wire import recordio
 from mesosphere.wire.mesos import MasterInfo, codec, link, scheduler
+from mesosphere.wire.mesos.base import WireStruct
+from mesosphere.wire.mesos.media import Media
 
 ALLOCATE_TIMER = "allocate"
 SOON_TIMER = "allocate/soon"
@@ -68,7 +70,12 @@ PING_TIMER = "ping"
 RECOVERY_TIMER = "recovery"
 
 LABEL = "json.info_"
-BEAT = recordio.encode(codec.encode(scheduler.Event(type="HEARTBEAT")))
+
+
+@cache
+def heartbeat(media: Media) -> bytes:
+    """The record of a framework's heartbeat."""
+    return media.record(scheduler.Event(type="HEARTBEAT"))
 
 
 class MasterMachine:
@@ -221,7 +228,7 @@ class MasterMachine:
     def _beat(self) -> None:
         for framework in self.state.frameworks.values():
             if framework.stream is not None:
-                self.out.append(Send(framework.stream, BEAT))
+                self.out.append(Send(framework.stream, heartbeat(framework.media)))
         self.out += self.subscribers.beat()
 
     def _stream_closed(self, now: float, event: StreamClosed) -> None:
@@ -249,7 +256,7 @@ class MasterMachine:
             return False
         name = f"events/{event.type.lower()}"
         framework.counts[name] = framework.counts.get(name, 0) + 1
-        self.out.append(Send(framework.stream, recordio.encode(codec.encode(event))))
+        self.out.append(Send(framework.stream, framework.media.record(event)))
         return True
 
     def tell_agent(self, agent: Agent, event: link.Event) -> bool:
@@ -259,8 +266,8 @@ class MasterMachine:
         self.out.append(Send(agent.stream, recordio.encode(codec.encode(event))))
         return True
 
-    def publish(self, kind: str, body: Mapping[str, object]) -> None:
-        """Write an event for the operators who follow."""
+    def publish(self, kind: str, body: WireStruct) -> None:
+        """Write an event for the operators who follow; `body` is the message named like it."""
         self.out += self.subscribers.publish(kind, body)
 
     def when_durable(self, action: Callable[[float], None]) -> None:
@@ -311,5 +318,3 @@ _HANDLERS: Mapping[type[Event], Callable[..., None]] = {
     commands.MachinesStarted: maintenance.start_machines,
     commands.FileWanted: lambda master, now, event: master.out.append(event.effect),
 }
-
-__all__ = ["OPERATOR_HEARTBEAT", "MasterMachine"]

@@ -59,12 +59,11 @@ def _make(master: "MasterMachine", now: float, grant: Grant) -> mesos.Offer:
     master.offer_count += 1
     state.offers[offer.id] = framework.offers[offer.id] = agent.offers[offer.id] = offer
     agent.offered = agent.offered + offer.resources
-    return _as_message(master, offer, agent, framework)
+    return as_message(offer, agent, framework)
 
 
-def _as_message(
-    master: "MasterMachine", offer: Offer, agent: Agent, framework: Framework
-) -> mesos.Offer:
+def as_message(offer: Offer, agent: Agent, framework: Framework) -> mesos.Offer:
+    """An offer as its framework sees it."""
     multi_role = framework.has("MULTI_ROLE")
     form = Format.REFINED if framework.has("RESERVATION_REFINEMENT") else Format.OLD
     resources = offer.resources.where(lambda identity: identity.name != "ephemeral_ports")

@@ -12,6 +12,7 @@ from mesosphere.kernel.resources import EMPTY, Resources
 from mesosphere.master.core.allocator.claims import Slot
 from mesosphere.master.core.schedule import Key, Maintenance, Mode, key_of
 from mesosphere.wire import mesos
+from mesosphere.wire.mesos.media import Media
 
 TaskKey = tuple[str, str]  # framework id, task id
 
@@ -140,6 +141,7 @@ class Framework:
     unregistered_at: float = 0.0
     stream: str | None = None
     stream_id: str = ""
+    media: Media = Media.JSON  # what its stream is written in
     is_recovered: bool = False
     subscribing: int = 0  # SUBSCRIBE calls that wait for the registry
     suppressed: dict[str, None] = field(default_factory=dict)

@@ -1,18 +1,27 @@
 """Operators who follow the event stream.
 
-An event is encoded once and shared by all. A subscriber that does not read is cut by the runtime at
-its buffer's limit. Unlike the original, AGENT_REMOVED is also sent for lost agents.
+An event is encoded once for each encoding that somebody reads, and shared by all who read it. A
+subscriber that does not read is cut by the runtime at its buffer's limit. Unlike the original,
+AGENT_REMOVED is also sent for lost agents.
 Source: Mesos, include/mesos/v1/master/master.proto, Event.
 """
 
-from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from mesosphere.kernel.effects import Effect, EndStream, Send, StartStream
-from mesosphere.wire import recordio
-from mesosphere.wire.mesos import codec, operator
+from mesosphere.master.core.config import HEARTBEAT_S
+from mesosphere.wire.mesos import answers
+from mesosphere.wire.mesos.media import Media
 
-HEARTBEAT = recordio.encode(codec.encode(operator.event("HEARTBEAT")))
+STREAM_LIMIT_BYTES = 64 * 1024 * 1024
+"""What a subscriber may leave unread, beside the first event."""
+
+
+@cache
+def heartbeat(media: Media) -> bytes:
+    """The record of a heartbeat."""
+    return media.record(answers.event("HEARTBEAT"))
 
 
 class Subscribers:
@@ -20,40 +29,49 @@ class Subscribers:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._streams: dict[str, None] = {}
+        self._streams: dict[str, Media] = {}
 
     def __len__(self) -> int:
         return len(self._streams)
 
-    def add(self, stream: str, stream_id: str, state: Mapping[str, Any]) -> list[Effect]:
+    def add(
+        self, stream: str, stream_id: str, media: Media, state: answers.GetState
+    ) -> list[Effect]:
         """Open a stream: SUBSCRIBED with the whole state, then a heartbeat at once."""
         effects: list[Effect] = []
         while len(self._streams) >= self._limit:
             oldest = next(iter(self._streams))
             del self._streams[oldest]
             effects.append(EndStream(oldest))
-        self._streams[stream] = None
-        body = {"get_state": state, "heartbeat_interval_seconds": 15.0}
-        first = recordio.encode(codec.encode(operator.event("SUBSCRIBED", body)))
-        headers = {"Content-Type": "application/json", "Mesos-Stream-Id": stream_id}
+        self._streams[stream] = media
+        body = answers.Subscribed(get_state=state, heartbeat_interval_seconds=HEARTBEAT_S)
+        first = media.record(answers.event("SUBSCRIBED", body))
+        headers = {"Content-Type": media.value, "Mesos-Stream-Id": stream_id}
         return [
             *effects,
-            StartStream(stream, 200, headers, limit_bytes=64 * 1024 * 1024 + len(first)),
+            StartStream(stream, 200, headers, limit_bytes=STREAM_LIMIT_BYTES + len(first)),
             Send(stream, first),
-            Send(stream, HEARTBEAT),
+            Send(stream, heartbeat(media)),
         ]
 
     def remove(self, stream: str) -> bool:
         """A stream has closed; whether it was one of these."""
-        return self._streams.pop(stream, False) is None
+        return self._streams.pop(stream, None) is not None
 
-    def publish(self, kind: str, body: Mapping[str, Any]) -> list[Effect]:
-        """Send an event to everybody."""
+    def publish(self, kind: str, body: Any) -> list[Effect]:
+        """Send an event, whose message of the same name is `body`, to everybody."""
         if not self._streams:
             return []
-        record = recordio.encode(codec.encode(operator.event(kind, body)))
-        return [Send(stream, record) for stream in self._streams]
+        event = answers.event(kind, body)
+        records: dict[Media, bytes] = {}
+        effects: list[Effect] = []
+        for stream, media in self._streams.items():
+            record = records.get(media)
+            if record is None:
+                record = records[media] = media.record(event)
+            effects.append(Send(stream, record))
+        return effects
 
     def beat(self) -> list[Effect]:
         """Send a heartbeat to everybody."""
-        return [Send(stream, HEARTBEAT) for stream in self._streams]
+        return [Send(stream, heartbeat(media)) for stream, media in self._streams.items()]

@@ -13,7 +13,7 @@ from mesosphere.kernel.resources import Resources
 from mesosphere.master.core.life_cycle import TASK, Action
 from mesosphere.master.core.state import Agent, Framework, TaskRecord
 from mesosphere.wire import mesos
-from mesosphere.wire.mesos import link, scheduler
+from mesosphere.wire.mesos import answers, link, scheduler
 from mesosphere.wire.mesos.enums import is_terminal
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def launch(
         agent.executors[framework.id, executor.executor_id.value] = executor
     run = link.RunTask(framework_info=framework.info, task=info, executor=executor)
     master.tell_agent(agent, link.Event(type="RUN_TASK", run_task=run))
-    master.publish("TASK_ADDED", {"task": task})
+    master.publish("TASK_ADDED", answers.TaskAdded(task=task))
 
 
 def user_of(info: mesos.TaskInfo, framework: Framework) -> str:
@@ -118,7 +118,7 @@ def move(
     if moved and is_terminal(task.state):
         master.state.count(f"master/tasks_{task.state.removeprefix('TASK_').lower()}")
     if moved or changed:
-        body = {"framework_id": task.framework_id, "status": status, "state": task.state}
+        body = answers.TaskUpdated(framework_id=task.framework_id, status=status, state=task.state)
         master.publish("TASK_UPDATED", body)
     return moved
 

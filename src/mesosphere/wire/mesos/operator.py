@@ -1,10 +1,7 @@
-"""The operator API of the master: `POST /api/v1` takes a Call and answers a Response.
+"""The operator API of the master: `POST /api/v1` takes a Call; `answers` has the Response.
 
 Source: Mesos, include/mesos/v1/master/master.proto.
 """
-
-from collections.abc import Mapping
-from typing import Any, Final
 
 from mesosphere.wire.mesos.base import UINT64_LIMIT, Natural, UInt32, UInt64, WireStruct, emitted
 from mesosphere.wire.mesos.common import Duration, DurationInfo, MachineID, WeightInfo
@@ -12,40 +9,6 @@ from mesosphere.wire.mesos.enums import OperatorCallType
 from mesosphere.wire.mesos.ids import AgentID, FrameworkID
 from mesosphere.wire.mesos.maintenance import QuotaConfig, QuotaRequest, Schedule
 from mesosphere.wire.mesos.resources import Resource, Scalar
-
-RESPONSE_TYPES: Final = {
-    "GET_HEALTH": 1,
-    "GET_FLAGS": 2,
-    "GET_VERSION": 3,
-    "GET_METRICS": 4,
-    "GET_LOGGING_LEVEL": 5,
-    "LIST_FILES": 6,
-    "READ_FILE": 7,
-    "GET_STATE": 8,
-    "GET_AGENTS": 9,
-    "GET_FRAMEWORKS": 10,
-    "GET_EXECUTORS": 11,
-    "GET_OPERATIONS": 19,
-    "GET_TASKS": 12,
-    "GET_ROLES": 13,
-    "GET_WEIGHTS": 14,
-    "GET_MASTER": 15,
-    "GET_MAINTENANCE_STATUS": 16,
-    "GET_MAINTENANCE_SCHEDULE": 17,
-    "GET_QUOTA": 18,
-}
-
-OPERATOR_EVENT_TYPES: Final = {
-    "SUBSCRIBED": 1,
-    "TASK_ADDED": 2,
-    "TASK_UPDATED": 3,
-    "AGENT_ADDED": 4,
-    "AGENT_REMOVED": 5,
-    "FRAMEWORK_ADDED": 6,
-    "FRAMEWORK_UPDATED": 7,
-    "FRAMEWORK_REMOVED": 8,
-    "HEARTBEAT": 9,
-}
 
 
 class GetMetrics(WireStruct, kw_only=True):
@@ -179,21 +142,3 @@ class Call(WireStruct, kw_only=True):
     mark_agent_gone: MarkAgentGone | None = None
     set_quota: SetQuota | None = None
     remove_quota: RemoveQuota | None = None
-
-
-def response(kind: str, body: Mapping[str, Any] | WireStruct | None = None) -> dict[str, Any]:
-    """A Response: `{"type": "GET_FLAGS", "get_flags": {...}}`, to be encoded by `codec`.
-
-    `body` defaults to an empty object, which is what Mesos sends for an empty answer.
-    """
-    assert kind in RESPONSE_TYPES, f"{kind} has no response"
-    return {"type": kind, kind.lower(): {} if body is None else body}
-
-
-def event(kind: str, body: Mapping[str, Any] | WireStruct | None = None) -> dict[str, Any]:
-    """An Event of the operator's SUBSCRIBE stream: `{"type": "TASK_ADDED", "task_added": {...}}`.
-
-    HEARTBEAT has no body.
-    """
-    assert kind in OPERATOR_EVENT_TYPES, f"{kind} is no event"
-    return {"type": kind} if body is None else {"type": kind, kind.lower(): body}
