@@ -7,7 +7,7 @@ Every path answers below `/`, `/slave(1)` and `/agent`, with or without `.json`;
 import re
 from typing import Any
 
-from mesosphere.agent import operator_api, views
+from mesosphere.agent import executor_api, operator_api, views
 from mesosphere.agent.core.commands import FileRequested
 from mesosphere.agent.core.files import attached, real_path
 from mesosphere.agent.core.machine import AgentMachine
@@ -110,6 +110,10 @@ def _operator(machine: AgentMachine, now: float, request: Request) -> Response |
     return operator_api.answer(machine, now, request)
 
 
+def _executor(machine: AgentMachine, now: float, request: Request) -> Response | Event:
+    return executor_api.answer(machine, now, request)
+
+
 ROUTES = (
     Route("GET", "/state", _state, "Everything that runs here, and what ended lately"),
     Route("GET", "/health", _health, "200 while the agent answers"),
@@ -123,6 +127,7 @@ ROUTES = (
     Route("GET", "/files/read", _read, "Read a part of a file"),
     Route("GET", "/files/download", _download, "Read a whole file"),
     Route("GET", "/files/debug", _debug, "Which virtual paths are attached"),
+    Route("POST", "/api/v1/executor", _executor, "The executor API v1"),
     Route("POST", "/api/v1", _operator, "The operator API v1"),
 )
 

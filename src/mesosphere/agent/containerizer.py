@@ -273,10 +273,13 @@ class Containerizer:
         kept = read_record(self._plans / f"{effect.container}.json")
         if kept is None or not kept.get("execute"):
             return
-        quota = effect.cpus_milli * 100
+        no_limit = -1
+        quota = no_limit if effect.cpu_quota_us is None else effect.cpu_quota_us
+        memory = no_limit if effect.mem_bytes is None else effect.mem_bytes
         command = [
-            *kept["execute"][:-1], "update", f"--cpu-quota={quota}",
-            f"--memory={effect.mem_bytes}", effect.container,
+            *kept["execute"][:-1], "update", f"--cpu-share={effect.cpu_shares}",
+            f"--cpu-quota={quota}", f"--memory-reservation={effect.mem_soft_bytes}",
+            f"--memory={memory}", effect.container,
         ]  # fmt: skip
         process = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL

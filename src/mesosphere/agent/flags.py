@@ -69,8 +69,12 @@ _CONTAINERS = (
     ),
     Flag("switch_user", "bool", True, "Containers", "run tasks as their user (needs root)"),
     Flag(
+        "executor_registration_timeout", "duration", 60.0, "Containers",
+        "a custom executor that has not subscribed so long after its launch is ended",
+    ),
+    Flag(
         "executor_shutdown_grace_period", "duration", 5.0, "Containers",
-        "told to tasks as MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD",
+        "time for executors to end after SHUTDOWN; told as MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD",
     ),
     Flag(
         "executor_environment_variables", "str", None, "Containers",
@@ -79,7 +83,8 @@ _CONTAINERS = (
     Flag("recovery_timeout", "duration", 900.0, "Containers", "told as MESOS_RECOVERY_TIMEOUT"),
     Flag(
         "executor_reregistration_timeout", "duration", 2.0, "Containers",
-        "told to tasks as MESOS_SUBSCRIPTION_BACKOFF_MAX",
+        "custom executors have so long to come back after a restart of the agent;"
+        " told as MESOS_SUBSCRIPTION_BACKOFF_MAX",
     ),
 )  # fmt: skip
 

@@ -11,14 +11,15 @@ from mesosphere.agent.core.commands import FileRequested
 from mesosphere.agent.core.files import real_path
 from mesosphere.agent.core.life_cycle import Phase
 from mesosphere.agent.core.machine import AgentMachine
-from mesosphere.agent.core.state import TaskRecord
+from mesosphere.agent.core.state import TaskRecord, container_id
+from mesosphere.agent.negotiation import refuse_media
 from mesosphere.kernel.events import Event
 from mesosphere.kernel.http import Request, Response, text_response
 from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos import codec
 from mesosphere.wire.mesos.base import UInt64, WireStruct
 from mesosphere.wire.mesos.common import TimeInfo
-from mesosphere.wire.mesos.ids import ContainerID, ExecutorID, FrameworkID
+from mesosphere.wire.mesos.ids import ExecutorID, FrameworkID
 from mesosphere.wire.mesos.operator import ListFiles, ReadFile
 from mesosphere.wire.mesos.tasks import ExecutorInfo
 
@@ -62,25 +63,22 @@ def answer(machine: AgentMachine, now: float, request: Request) -> Response | Ev
         return _list_files(machine, request, call.list_files)
     if call.type == "READ_FILE":
         return _read_file(machine, request, call.read_file)
+    if call.type == "GET_CONTAINERS":
+        body = _get_containers(machine, call.get_containers or GetContainers())
+        return _json({"type": call.type, "get_containers": body})
     read = READS.get(call.type)
     if read is not None:
         name = call.type.lower()
-        body = read(machine, now)
-        return _json({"type": call.type} if body is None else {"type": call.type, name: body})
+        return _json({"type": call.type, name: read(machine, now)})
     if call.type in OTHERS:
         return text_response(501, f"The call {call.type} is not supported by this agent\n")
     return text_response(400, f"Failed to validate call: unknown type '{call.type}'\n")
 
 
 def _refuse(machine: AgentMachine, request: Request) -> Response | None:
-    kind = request.headers.get("content-type", "").split(";")[0].strip()
-    if not kind:
-        return text_response(400, "Expecting 'Content-Type' to be present\n")
-    if kind != "application/json":
-        return text_response(415, "Expecting 'Content-Type' of application/json\n")
-    accept = request.headers.get("accept", "*/*")
-    if not any(name in accept for name in ("*/*", "application/*", "application/json")):
-        return text_response(406, "Expecting 'Accept' to allow application/json\n")
+    refusal = refuse_media(request)
+    if refusal is not None:
+        return refusal
     if not machine.state.recovered:
         return text_response(503, "Agent has not finished recovery\n")
     return None
@@ -139,20 +137,19 @@ def _agent(machine: AgentMachine, now: float) -> Any:
     return shown
 
 
-def _containers(machine: AgentMachine, now: float) -> Any:
+def _get_containers(machine: AgentMachine, body: GetContainers) -> Any:
     found = []
-    for task in machine.state.tasks():
-        if task.phase is Phase.ENDED:
+    for each in views.shown_containers(machine.state):
+        if each.is_nested and not body.show_nested:
             continue
-        last = task.statuses[-1].container_status if task.statuses else None
         found.append(
             {
-                "framework_id": FrameworkID(task.framework_id),
-                "executor_id": ExecutorID(task.executor_id),
-                "executor_name": f"Command Executor (Task: {task.task_id})",
-                "container_id": ContainerID(task.container),
-                **({"container_status": last} if last is not None else {}),
-                "resource_statistics": views.statistics_of(machine.state, task),
+                "framework_id": FrameworkID(each.framework_id),
+                "executor_id": ExecutorID(each.executor_id),
+                "executor_name": each.executor_name,
+                "container_id": container_id(each.name),
+                "container_status": each.status,
+                "resource_statistics": views.statistics_of(machine.state, each),
             }
         )
     return {"containers": found}
@@ -166,7 +163,7 @@ def _frameworks(machine: AgentMachine, now: float) -> Any:
     }
 
 
-def _executor(task: TaskRecord) -> dict[str, Any]:
+def _command_executor(task: TaskRecord) -> dict[str, Any]:
     info = ExecutorInfo(
         executor_id=ExecutorID(task.executor_id),
         framework_id=FrameworkID(task.framework_id),
@@ -179,24 +176,43 @@ def _executor(task: TaskRecord) -> dict[str, Any]:
 
 
 def _executors(machine: AgentMachine, now: float) -> Any:
-    frameworks = [*machine.state.frameworks.values(), *machine.state.completed]
+    state = machine.state
+    frameworks = [*state.frameworks.values(), *state.completed]
+    commands = [each for each in state.tasks() if each.executor is None]
     return {
         "executors": [
-            _executor(task) for task in machine.state.tasks() if task.phase is not Phase.ENDED
+            *({"executor_info": each.info} for each in state.executors()),
+            *(_command_executor(each) for each in commands if each.phase is not Phase.ENDED),
         ],
-        "completed_executors": [_executor(task) for each in frameworks for task in each.ended],
+        "completed_executors": [
+            *({"executor_info": each.info} for one in frameworks for each in one.ended_executors),
+            *(_command_executor(task) for each in frameworks for task in each.ended),
+        ],
     }
 
 
 def _tasks(machine: AgentMachine, now: float) -> Any:
-    frameworks = [*machine.state.frameworks.values(), *machine.state.completed]
-    tasks = machine.state.tasks()
+    state = machine.state
+    frameworks = [*state.frameworks.values(), *state.completed]
+    queued = {
+        task.key: task
+        for executor in state.executors()
+        for launch in executor.queue
+        for task in launch.tasks
+    }
+    tasks = [each for each in state.tasks() if each.key not in queued]
+    executors = [
+        *state.executors(),
+        *(executor for each in frameworks for executor in each.ended_executors),
+    ]
+    ended = [task for each in frameworks for task in each.ended]
+    ended += [task for each in executors for task in each.ended]
     return {
         "pending_tasks": [],
-        "queued_tasks": [],
+        "queued_tasks": [each.to_wire() for each in queued.values()],
         "launched_tasks": [each.to_wire() for each in tasks if each.phase is not Phase.ENDED],
         "terminated_tasks": [each.to_wire() for each in tasks if each.phase is Phase.ENDED],
-        "completed_tasks": [task.to_wire() for each in frameworks for task in each.ended],
+        "completed_tasks": [each.to_wire() for each in ended],
     }
 
 
@@ -214,7 +230,6 @@ READS: dict[str, Callable[[AgentMachine, float], Any]] = {
     "GET_VERSION": _version,
     "GET_METRICS": _metrics,
     "GET_STATE": _state,
-    "GET_CONTAINERS": _containers,
     "GET_FRAMEWORKS": _frameworks,
     "GET_EXECUTORS": _executors,
     "GET_TASKS": _tasks,

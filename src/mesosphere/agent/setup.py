@@ -98,6 +98,7 @@ def configure(settings: Settings, host: Host, ip: str, hostname: str) -> AgentCo
         executor_environment=environment(settings),
         executor_shutdown_grace_s=settings.executor_shutdown_grace_period,
         recovery_timeout_s=settings.recovery_timeout,
+        registration_timeout_s=settings.executor_registration_timeout,
         reregistration_timeout_s=settings.executor_reregistration_timeout,
         max_completed_executors=settings.max_completed_executors_per_framework,
         log_path=settings.external_log_file,

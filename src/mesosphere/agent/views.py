@@ -3,17 +3,26 @@
 Source: "Mesos: agent endpoints" (apache/mesos src/slave/http.cpp, src/common/http.cpp).
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from mesosphere import MESOS_VERSION
 from mesosphere.agent.core.config import CAPABILITIES
+from mesosphere.agent.core.executor_life import ExecutorPhase
 from mesosphere.agent.core.life_cycle import Phase
-from mesosphere.agent.core.state import FrameworkRecord, State, TaskRecord
+from mesosphere.agent.core.state import (
+    ExecutorRecord,
+    FrameworkRecord,
+    State,
+    TaskRecord,
+    container_id,
+)
 from mesosphere.kernel.attributes import flat
 from mesosphere.kernel.resources import EMPTY, Resources, compact
 from mesosphere.wire.mesos import codec
 from mesosphere.wire.mesos.common import Labels
+from mesosphere.wire.mesos.containers import ContainerStatus
 from mesosphere.wire.mesos.enums import is_terminal
+from mesosphere.wire.mesos.resources import Resource
 from mesosphere.wire.mesos.resources_codec import Format, from_wire, to_wire
 from mesosphere.wire.mesos.tasks import TaskStatus
 
@@ -82,8 +91,14 @@ def framework_view(framework: FrameworkRecord) -> dict[str, Any]:
         "failover_timeout": info.failover_timeout,
         "checkpoint": info.checkpoint,
         "hostname": info.hostname or "",
-        "executors": [executor_view(task) for task in framework.tasks.values()],
-        "completed_executors": [executor_view(task) for task in framework.ended],
+        "executors": [
+            *(executor_view(each) for each in framework.executors.values()),
+            *(command_view(each) for each in framework.tasks.values() if each.executor is None),
+        ],
+        "completed_executors": [
+            *(executor_view(each) for each in framework.ended_executors),
+            *(command_view(each) for each in framework.ended),
+        ],
     }
     if info.principal:
         shown["principal"] = info.principal
@@ -94,7 +109,32 @@ def framework_view(framework: FrameworkRecord) -> dict[str, Any]:
     return shown
 
 
-def executor_view(task: TaskRecord) -> dict[str, Any]:
+def executor_view(executor: ExecutorRecord) -> dict[str, Any]:
+    """A custom executor or a pod in `/state`."""
+    info = executor.info
+    queued = [task for launch in executor.queue for task in launch.tasks]
+    shown: dict[str, Any] = {
+        "id": executor.id,
+        "name": info.name or "",
+        "source": info.source or "",
+        "container": executor.container,
+        "directory": executor.sandbox,
+        "resources": compact(executor.used()),
+        "role": role_of(info.resources),
+        "type": info.type or "CUSTOM",
+        "tasks": [task_view(each) for each in executor.living() if each not in queued],
+        "queued_tasks": [task_view(each) for each in queued],
+        "completed_tasks": [
+            *(task_view(each) for each in executor.tasks.values() if each.phase is Phase.ENDED),
+            *(task_view(each) for each in executor.ended),
+        ],
+    }
+    if info.labels is not None:
+        shown["labels"] = labels_view(info.labels)
+    return shown
+
+
+def command_view(task: TaskRecord) -> dict[str, Any]:
     """The command executor of a task in `/state`; `directory` is where its sandbox is."""
     line = task.info.command.value if task.info.command is not None else None
     ended = task.phase is Phase.ENDED
@@ -118,11 +158,11 @@ def task_view(task: TaskRecord) -> dict[str, Any]:
         "id": task.task_id,
         "name": info.name,
         "framework_id": task.framework_id,
-        "executor_id": "",
+        "executor_id": "" if task.executor is None else task.executor.id,
         "slave_id": task.agent_id,
         "state": task.state,
         "resources": compact(from_wire(info.resources)),
-        "role": _role(task),
+        "role": role_of(info.resources),
         "statuses": [status_view(status) for status in task.statuses],
         "user": task.user,
     }
@@ -135,8 +175,9 @@ def task_view(task: TaskRecord) -> dict[str, Any]:
     return shown
 
 
-def _role(task: TaskRecord) -> str:
-    for resource in task.info.resources:
+def role_of(resources: list[Resource]) -> str:
+    """The role whose share pays for these resources."""
+    for resource in resources:
         if resource.allocation_info is not None and resource.allocation_info.role:
             return resource.allocation_info.role
     return "*"
@@ -162,55 +203,100 @@ def status_view(status: TaskStatus) -> dict[str, Any]:
     return shown
 
 
+class Shown(NamedTuple):
+    """A container that runs: of a command task, of an executor, or nested in one's."""
+
+    name: str
+    framework_id: str
+    executor_id: str
+    executor_name: str
+    source: str
+    status: ContainerStatus
+    resources: Resources
+    is_nested: bool
+
+
+def shown_containers(state: State) -> list[Shown]:
+    """The containers that run, nested ones after the one that they are in."""
+    found = []
+    for executor in state.executors():
+        if executor.phase is not ExecutorPhase.ENDED:
+            found.append(_of_executor(executor))
+            found += [_of_task(each) for each in executor.living() if each.has_container]
+    found += [
+        _of_task(each)
+        for each in state.tasks()
+        if each.executor is None and each.phase is not Phase.ENDED
+    ]
+    return found
+
+
+def _of_executor(executor: ExecutorRecord) -> Shown:
+    info = executor.info
+    pid = executor.pid or None
+    status = ContainerStatus(container_id=container_id(executor.container), executor_pid=pid)
+    return Shown(
+        executor.container, executor.framework_id, executor.id, info.name or "",
+        info.source or "", status, executor.used(), False,
+    )  # fmt: skip
+
+
+def _of_task(task: TaskRecord) -> Shown:
+    last = task.statuses[-1].container_status if task.statuses else None
+    status = last or ContainerStatus(container_id=container_id(task.container))
+    name, source = f"Command Executor (Task: {task.task_id})", task.task_id
+    if task.executor is not None:
+        name, source = task.executor.info.name or "", task.executor.info.source or ""
+    return Shown(
+        task.container, task.framework_id, task.executor_id, name, source, status,
+        task.resources, task.executor is not None,
+    )  # fmt: skip
+
+
 def containers(
     state: State, container: str | None = None, framework: str | None = None,
     executor: str | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
     """`/containers`, narrowed by any of the three ids."""
-    found = []
-    for task in state.tasks():
-        if task.phase is Phase.ENDED or (container and task.container != container):
-            continue
-        if (framework and task.framework_id != framework) or (
-            executor and task.executor_id != executor
-        ):
-            continue
-        last = task.statuses[-1].container_status if task.statuses else None
-        found.append(
-            {
-                **_of_container(task),
-                "container_id": task.container,
-                "status": last if last is not None else {},
-                "statistics": statistics_of(state, task),
-            }
-        )
-    return found
+    return [
+        {
+            **_of_container(each),
+            "container_id": each.name,
+            "status": each.status,
+            "statistics": statistics_of(state, each),
+        }
+        for each in shown_containers(state)
+        if not each.is_nested
+        and (not container or each.name == container)
+        and (not framework or each.framework_id == framework)
+        and (not executor or each.executor_id == executor)
+    ]
 
 
 def monitor(state: State) -> list[dict[str, Any]]:
     """`/monitor/statistics`."""
     return [
-        {**_of_container(task), "statistics": statistics_of(state, task)}
-        for task in state.tasks()
-        if task.phase is not Phase.ENDED
+        {**_of_container(each), "statistics": statistics_of(state, each)}
+        for each in shown_containers(state)
+        if not each.is_nested
     ]
 
 
-def _of_container(task: TaskRecord) -> dict[str, Any]:
+def _of_container(shown: Shown) -> dict[str, Any]:
     return {
-        "framework_id": task.framework_id,
-        "executor_id": task.executor_id,
-        "executor_name": f"Command Executor (Task: {task.task_id})",
-        "source": task.task_id,
+        "framework_id": shown.framework_id,
+        "executor_id": shown.executor_id,
+        "executor_name": shown.executor_name,
+        "source": shown.source,
     }
 
 
-def statistics_of(state: State, task: TaskRecord) -> dict[str, Any]:
+def statistics_of(state: State, shown: Shown) -> dict[str, Any]:
     """The latest measurement of a container, with its limits."""
     return {
-        "cpus_limit": task.resources.scalar("cpus") / 1000 + 0.1,
-        "mem_limit_bytes": task.resources.scalar("mem") * 1048576 // 1000 + 32 * 1048576,
-        **state.statistics.get(task.container, {}),
+        "cpus_limit": shown.resources.scalar("cpus") / 1000 + 0.1,
+        "mem_limit_bytes": shown.resources.scalar("mem") * 1048576 // 1000 + 32 * 1048576,
+        **state.statistics.get(shown.name, {}),
     }
 
 
@@ -231,9 +317,16 @@ def metrics(state: State, now: float) -> dict[str, float]:
     for task in state.tasks():
         if not is_terminal(task.state):
             values[f"slave/tasks_{task.state.removeprefix('TASK_').lower()}"] += 1
-        values[f"slave/executors_{_executor_state(task.phase)}"] += 1
+        if task.executor is None:
+            values[f"slave/executors_{_executor_state(task.phase)}"] += 1
+    for executor in state.executors():
+        values[f"slave/executors_{executor.phase.value}"] += 1
     for name in TASK_STATES_COUNTED:
         values[f"slave/tasks_{name}"] = float(state.counters.get(f"tasks_{name}", 0))
+    for name in ("valid", "invalid"):
+        for what in ("status_updates", "framework_messages"):
+            count = state.counters.get(f"{name}_{what}", 0)
+            values[f"slave/{name}_{what}"] = float(count)
     values.update(_resource_metrics(state.config.resources, state.used()))
     values.update(state.gauges)
     return values

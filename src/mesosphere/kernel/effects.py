@@ -276,11 +276,13 @@ class DestroyContainer(Effect, frozen=True):
 
 
 class UpdateContainer(Effect, frozen=True):
-    """Change the limits of a running container."""
+    """Change the limits of a running container; None is no limit."""
 
     container: str
-    cpus_milli: int
-    mem_bytes: int
+    cpu_shares: int
+    cpu_quota_us: int | None
+    mem_soft_bytes: int
+    mem_bytes: int | None
 
 
 class RecoverContainers(Effect, frozen=True):

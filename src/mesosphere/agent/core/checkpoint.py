@@ -3,6 +3,7 @@
 Layout below the work directory, as the original's meta tree:
   meta/slaves/latest                                       the agent's id; remove it to start anew
   meta/slaves/<agent>/frameworks/<framework>/framework.info
+  meta/slaves/<agent>/frameworks/<f>/executors/<e>/executor.info  (none for a command task)
   meta/slaves/<agent>/frameworks/<f>/executors/<e>/runs/<container>/tasks/<task>/task.info
   and beside it task.updates, a log of JSON lines: {"update": TaskStatus},
   {"acknowledged": uuid}, {"kill": seconds}.
@@ -22,9 +23,11 @@ from mesosphere.agent.core.containers import executor_directory
 from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos import codec
 from mesosphere.wire.mesos.frameworks import FrameworkInfo
-from mesosphere.wire.mesos.tasks import TaskInfo, TaskStatus
+from mesosphere.wire.mesos.tasks import ExecutorInfo, TaskInfo, TaskStatus
 
 ROOT = "meta/"
+NO_GRACE = -1.0
+"""A kill that leaves the grace to the executor."""
 LATEST = "meta/slaves/latest"
 
 
@@ -32,6 +35,18 @@ class TaskFile(msgspec.Struct):
     """`task.info`."""
 
     task: TaskInfo
+    container: str
+    sandbox: str
+    user: str
+    launched_at: float
+    executor: str = ""
+    group: str = ""
+
+
+class ExecutorFile(msgspec.Struct):
+    """`executor.info`."""
+
+    info: ExecutorInfo
     container: str
     sandbox: str
     user: str
@@ -45,14 +60,17 @@ class SavedTask(msgspec.Struct):
     framework_id: str
     updates: list[TaskStatus]
     pending: list[TaskStatus]
+    killed: bool = False
     kill_grace_s: float | None = None
 
 
 class Saved(msgspec.Struct):
-    """What was found: the agent's id, its frameworks and tasks, and what could not be read."""
+    """What was found: the agent's id, its frameworks, executors by framework and id, tasks, and
+    what could not be read."""
 
     agent_id: str | None
     frameworks: dict[str, FrameworkInfo]
+    executors: dict[tuple[str, str], ExecutorFile]
     tasks: list[SavedTask]
     damaged: list[str]
 
@@ -67,13 +85,20 @@ def executor_path(agent_id: str, framework_id: str, executor_id: str) -> str:
     return f"meta/{executor_directory(agent_id, framework_id, executor_id)}"
 
 
-def task_directory(agent_id: str, framework_id: str, task_id: str, container: str) -> str:
-    """Where the files of a command task are."""
-    return f"{executor_path(agent_id, framework_id, task_id)}/runs/{container}/tasks/{task_id}"
+def task_directory(
+    agent_id: str, framework_id: str, executor_id: str, task_id: str, container: str
+) -> str:
+    """Where the files of a task are; `container` is its executor's."""
+    return f"{executor_path(agent_id, framework_id, executor_id)}/runs/{container}/tasks/{task_id}"
 
 
 def encode_task(file: TaskFile) -> bytes:
     """`task.info`'s content."""
+    return codec.encode(file)
+
+
+def encode_executor(file: ExecutorFile) -> bytes:
+    """`executor.info`'s content."""
     return codec.encode(file)
 
 
@@ -87,9 +112,9 @@ def encode_acknowledgement(uuid: bytes) -> bytes:
     return b'{"acknowledged":"' + base64.b64encode(uuid) + b'"}\n'
 
 
-def encode_kill(grace_s: float) -> bytes:
-    """A line of `task.updates`: the task is being killed."""
-    return msgspec.json.encode({"kill": grace_s}) + b"\n"
+def encode_kill(grace_s: float | None) -> bytes:
+    """A line of `task.updates`: the task is being killed, with this grace if one was given."""
+    return msgspec.json.encode({"kill": NO_GRACE if grace_s is None else grace_s}) + b"\n"
 
 
 class _Line(msgspec.Struct):
@@ -136,7 +161,7 @@ def read_updates(data: bytes) -> tuple[list[TaskStatus], list[TaskStatus], float
 def read_saved(files: Mapping[str, bytes]) -> Saved:
     """Read the meta tree: path below the work directory -> content."""
     agent_id = files.get(LATEST, b"").decode(errors="replace").strip() or None
-    saved = Saved(agent_id, {}, [], [])
+    saved = Saved(agent_id, {}, {}, [], [])
     if agent_id is None:
         return saved
     prefix = f"meta/slaves/{agent_id}/frameworks/"
@@ -147,18 +172,41 @@ def read_saved(files: Mapping[str, bytes]) -> Saved:
         try:
             if parts[1:] == ["framework.info"]:
                 saved.frameworks[parts[0]] = codec.decode(files[path], FrameworkInfo)
+            elif parts[-1] == "executor.info" and len(parts) == 4:
+                key = (parts[0], parts[2])
+                saved.executors[key] = codec.decode(files[path], ExecutorFile)
             elif parts[-1] == "task.info" and len(parts) == 8:
                 saved.tasks.append(_read_task(path, parts, files))
         except (WireError, ValueError) as error:
             saved.damaged.append(f"{path}: {error}")
-    for task in [each for each in saved.tasks if each.framework_id not in saved.frameworks]:
-        saved.tasks.remove(task)
-        saved.damaged.append(f"{prefix}{task.framework_id}/framework.info: missing or damaged")
+    _leave_out_orphans(saved, prefix)
     return saved
+
+
+def _leave_out_orphans(saved: Saved, prefix: str) -> None:
+    """What belongs to a framework or an executor that could not be read is not taken over."""
+    for key in [each for each in saved.executors if each[0] not in saved.frameworks]:
+        del saved.executors[key]
+        saved.damaged.append(f"{prefix}{key[0]}/framework.info: missing or damaged")
+    for task in list(saved.tasks):
+        path, executor = f"{prefix}{task.framework_id}", task.file.executor
+        missing = ""
+        if task.framework_id not in saved.frameworks:
+            missing = f"{path}/framework.info"
+        elif executor and (task.framework_id, executor) not in saved.executors:
+            missing = f"{path}/executors/{executor}/executor.info"
+        if missing:
+            saved.tasks.remove(task)
+            told = f"{missing}: missing or damaged"
+            if told not in saved.damaged:
+                saved.damaged.append(told)
 
 
 def _read_task(path: str, parts: list[str], files: Mapping[str, bytes]) -> SavedTask:
     file: Any = codec.decode(files[path], TaskFile)
     data = files.get(path.removesuffix("task.info") + "task.updates", b"")
     updates, pending, kill_grace_s = read_updates(data)
-    return SavedTask(file, parts[0], updates, pending, kill_grace_s)
+    killed = kill_grace_s is not None
+    if kill_grace_s is not None and kill_grace_s < 0:
+        kill_grace_s = None
+    return SavedTask(file, parts[0], updates, pending, killed, kill_grace_s)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from mesosphere.kernel.events import Event
+from mesosphere.wire.mesos.executor import Call
 
 
 class FileRequested(Event, frozen=True):
@@ -15,6 +16,13 @@ class FileRequested(Event, frozen=True):
     offset: int = -1
     length: int | None = None
     v1: bool = False
+
+
+class ExecutorCalled(Event, frozen=True):
+    """A custom executor made a call of the executor API; `request` waits for the answer."""
+
+    request: str
+    call: Call
 
 
 class ContainersMeasured(Event, frozen=True):

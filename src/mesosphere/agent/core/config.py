@@ -26,6 +26,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
     executor_environment: dict[str, str] = {}
     executor_shutdown_grace_s: float = 5.0
     recovery_timeout_s: float = 900.0
+    registration_timeout_s: float = 60.0
     reregistration_timeout_s: float = 2.0
     max_completed_executors: int = 150
     log_path: str = ""

@@ -75,6 +75,7 @@ class ContainerRequest(msgspec.Struct, frozen=True):
     environment: dict[str, str]
     cpus_milli: int
     mem_bytes: int
+    task_id: str = ""
     cpus_limit_milli: int | None = None  # None: the request's; -1: no limit
     mem_limit_bytes: int | None = None
     user: str | None = None
@@ -99,10 +100,26 @@ def executor_directory(agent_id: str, framework_id: str, executor_id: str) -> st
     return f"slaves/{agent_id}/frameworks/{framework_id}/executors/{executor_id}"
 
 
+def run_directory(container: str) -> str:
+    """The part below `runs`: `<container>`, or `<parent>/containers/<child>` of a nested one."""
+    return container.replace(".", "/containers/")
+
+
 def sandbox_path(host: Host, request: ContainerRequest) -> str:
     """`<work_dir>/slaves/<agent>/frameworks/<framework>/executors/<executor>/runs/<container>`."""
     below = executor_directory(request.agent_id, request.framework_id, request.executor_id)
-    return posixpath.join(host.work_dir, below, "runs", request.container)
+    return posixpath.join(host.work_dir, below, "runs", run_directory(request.container))
+
+
+def _links(request: ContainerRequest, sandbox: str) -> list[list[str]]:
+    """Names that lead to a sandbox: `runs/latest`, or `tasks/<task>` of a pod's."""
+    above, _, name = request.container.rpartition(".")
+    if not above:
+        return [[posixpath.join(posixpath.dirname(sandbox), "latest"), name]]
+    if not request.task_id:
+        return []
+    run = posixpath.dirname(posixpath.dirname(sandbox))
+    return [[f"{run}/tasks/{request.task_id}", f"../containers/{name}"]]
 
 
 def compute_limits(request: ContainerRequest, host: Host) -> Limits:
@@ -136,9 +153,7 @@ def build_plan(request: ContainerRequest, host: Host) -> dict[str, Any]:
         "container": request.container,
         "isolation": host.isolation,
         "sandbox": sandbox,
-        "links": [
-            [posixpath.join(posixpath.dirname(sandbox), "latest"), request.container],
-        ],
+        "links": _links(request, sandbox),
         "user": user,
         "uris": [msgspec.to_builtins(uri) for uri in request.uris],
         "frameworks_home": host.frameworks_home,

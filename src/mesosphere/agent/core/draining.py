@@ -10,9 +10,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from mesosphere.agent.core.executors import Executors
 from mesosphere.agent.core.life_cycle import Phase
 from mesosphere.agent.core.state import State
-from mesosphere.agent.core.tasks import Tasks
 from mesosphere.kernel.effects import Checkpoint, Effect, Log, RemoveCheckpoint, SetTimer
 from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos import codec
@@ -32,9 +32,9 @@ class _File(msgspec.Struct):
 class Draining:
     """The order to drain of one agent, if there is one."""
 
-    def __init__(self, state: State, tasks: Tasks) -> None:
+    def __init__(self, state: State, executors: Executors) -> None:
         self._state = state
-        self._tasks = tasks
+        self._executors = executors
 
     @property
     def path(self) -> str:
@@ -79,7 +79,7 @@ class Draining:
         if self._state.drain is not None:
             for task in list(self._state.tasks()):
                 if task.phase is not Phase.ENDED:
-                    effects += self._tasks.kill(now, task, None)
+                    effects += self._executors.kill(now, task, None)
         return effects
 
     def settle(self) -> list[Effect]:

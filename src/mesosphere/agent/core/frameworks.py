@@ -9,9 +9,11 @@ launched again. Source: apache/mesos src/slave/slave.cpp.
 from collections.abc import Callable
 from typing import Any
 
-from mesosphere.agent.core import checkpoint
+from mesosphere.agent.core import checkpoint, conversation
 from mesosphere.agent.core.config import CAPABILITIES
 from mesosphere.agent.core.draining import Draining
+from mesosphere.agent.core.executor_life import ExecutorPhase
+from mesosphere.agent.core.executors import Executors
 from mesosphere.agent.core.exits import DRAINING, End
 from mesosphere.agent.core.gc import Garbage
 from mesosphere.agent.core.life_cycle import Phase
@@ -28,9 +30,9 @@ from mesosphere.wire.mesos.agents import AgentCapability, AgentInfo
 from mesosphere.wire.mesos.attributes_codec import to_wire as attributes_to_wire
 from mesosphere.wire.mesos.commands import KillPolicy
 from mesosphere.wire.mesos.frameworks import FrameworkInfo
-from mesosphere.wire.mesos.ids import AgentID
+from mesosphere.wire.mesos.ids import AgentID, FrameworkID
 from mesosphere.wire.mesos.resources_codec import to_wire as resources_to_wire
-from mesosphere.wire.mesos.tasks import TaskInfo
+from mesosphere.wire.mesos.tasks import ExecutorInfo, TaskInfo
 
 NAME_LIMIT_BYTES = 255
 LEAVE_GRACE_S = 10.0
@@ -45,12 +47,14 @@ class Frameworks:
         state: State,
         link_: Registration,
         tasks: Tasks,
+        executors: Executors,
         garbage: Garbage,
         draining: Draining,
     ) -> None:
         self._state = state
         self._link = link_
         self._tasks = tasks
+        self._executors = executors
         self._garbage = garbage
         self._draining = draining
         self.leaving = ""
@@ -100,6 +104,13 @@ class Frameworks:
                 version=self._state.config.version,
                 capabilities=[AgentCapability(type=name) for name in CAPABILITIES],
                 tasks=reports,
+                executors=[
+                    link.ExecutorReport(
+                        framework_id=FrameworkID(each.framework_id), executor_info=each.info
+                    )
+                    for each in self._state.executors()
+                    if each.phase is not ExecutorPhase.ENDED
+                ],
                 frameworks=[each.info for each in self._state.frameworks.values()],
                 completed_frameworks=[each.info for each in self._state.completed],
             ),
@@ -184,10 +195,52 @@ class Frameworks:
         task = event.task
         if not _names_a_framework(event.framework_info):
             return [Log("error", "task_launch_ignored", {"task": task.task_id.value})]
-        if event.executor is not None:
-            task.executor = event.executor
         framework, effects = self._framework(event.framework_info)
+        executor = event.executor or task.executor
+        if executor is not None:
+            task.executor = executor
+            return [*effects, *self._run_by(now, framework, executor, [task], is_group=False)]
         return [*effects, *self._run(now, framework, task)]
+
+    def _run_task_group(self, now: float, event: link.RunTaskGroup) -> list[Effect]:
+        executor, infos = event.executor, event.task_group.tasks
+        if not _names_a_framework(event.framework_info) or not infos:
+            name = executor.executor_id.value
+            return [Log("error", "task_launch_ignored", {"executor": name})]
+        for info in infos:
+            info.executor = None if executor.type == "DEFAULT" else executor
+        framework, effects = self._framework(event.framework_info)
+        return [*effects, *self._run_by(now, framework, executor, infos, is_group=True)]
+
+    def _run_by(
+        self,
+        now: float,
+        framework: FrameworkRecord,
+        executor: ExecutorInfo,
+        infos: list[TaskInfo],
+        is_group: bool,
+    ) -> list[Effect]:
+        """Tasks of an executor: all of them or none."""
+        ids = [info.task_id.value for info in infos]
+        if framework.is_terminating or any(each in framework.tasks for each in ids):
+            fields = {"framework": framework.id, "tasks": ids[:10]}
+            return [Log("warning", "task_launch_ignored", fields)]
+        if self._state.drain is not None:
+            return self._refuse_draining(now, framework, ids)
+        fault = next((each for each in (executor.executor_id.value, *ids) if not is_name(each)), "")
+        reason = f"the id {fault!r} can't name a directory" if fault else ""
+        if not reason and executor.executor_id.value in framework.tasks:
+            reason = f"the executor's id {executor.executor_id.value} is that of a command task"
+        if not reason:
+            try:
+                return self._executors.run(now, framework, executor, infos, is_group)
+            except WireError as error:
+                reason = str(error)
+        effects: list[Effect] = []
+        kind = "REASON_TASK_GROUP_INVALID" if is_group else "REASON_TASK_INVALID"
+        for each in ids:
+            effects += self._tasks.refuse(now, framework.id, each, "TASK_ERROR", kind, reason)
+        return [*effects, *self._drop_if_idle(framework)]
 
     def _run(self, now: float, framework: FrameworkRecord, task: TaskInfo) -> list[Effect]:
         task_id = task.task_id.value
@@ -195,12 +248,10 @@ class Frameworks:
             fields = {"task": f"{framework.id}/{task_id}"}
             return [Log("warning", "task_launch_ignored", fields)]
         if self._state.drain is not None:
-            ended = "TASK_DROPPED" if framework.can("PARTITION_AWARE") else "TASK_LOST"
-            refusal = self._tasks.refuse(
-                now, framework.id, task_id, ended, DRAINING, "The agent is draining"
-            )
-            return [*refusal, *self._drop_if_idle(framework)]
+            return self._refuse_draining(now, framework, [task_id])
         reason = "" if is_name(task_id) else f"the task's id {task_id!r} can't name a directory"
+        if task_id in framework.executors:
+            reason = f"the task's id {task_id} is that of an executor"
         if not reason:
             try:
                 return self._tasks.run(now, framework, task)
@@ -211,9 +262,20 @@ class Frameworks:
         )
         return [*refusal, *self._drop_if_idle(framework)]
 
+    def _refuse_draining(
+        self, now: float, framework: FrameworkRecord, task_ids: list[str]
+    ) -> list[Effect]:
+        ended = "TASK_DROPPED" if framework.can("PARTITION_AWARE") else "TASK_LOST"
+        effects: list[Effect] = []
+        for each in task_ids:
+            effects += self._tasks.refuse(
+                now, framework.id, each, ended, DRAINING, "The agent is draining"
+            )
+        return [*effects, *self._drop_if_idle(framework)]
+
     def _drop_if_idle(self, framework: FrameworkRecord) -> list[Effect]:
         """A framework whose only task was refused has no place here."""
-        if framework.tasks:
+        if framework.tasks or framework.executors:
             return []
         del self._state.frameworks[framework.id]
         if not framework.info.checkpoint:
@@ -221,21 +283,11 @@ class Frameworks:
         agent_id = self._state.agent_id or ""
         return [RemoveCheckpoint(checkpoint.framework_directory(agent_id, framework.id))]
 
-    def _run_task_group(self, now: float, event: link.RunTaskGroup) -> list[Effect]:
-        if not _names_a_framework(event.framework_info):
-            return [Log("error", "task_launch_ignored", {"executor": event.executor.name})]
-        framework, effects = self._framework(event.framework_info)
-        for task in event.task_group.tasks:
-            task.executor = event.executor
-            framework, again = self._framework(event.framework_info)
-            effects += [*again, *self._run(now, framework, task)]
-        return effects
-
     def _kill_task(self, now: float, event: link.KillTask) -> list[Effect]:
         framework_id, task_id = event.framework_id.value, event.task_id.value
         record = self._state.find(framework_id, task_id)
         if record is not None:
-            return self._tasks.kill(now, record, _grace(event.kill_policy))
+            return self._executors.kill(now, record, _grace(event.kill_policy))
         framework = self._state.frameworks.get(framework_id)
         aware = framework is None or framework.can("PARTITION_AWARE")
         return self._tasks.refuse(
@@ -281,13 +333,18 @@ class Frameworks:
 
     def _retire(self, now: float, record: TaskRecord) -> list[Effect]:
         """The end of a task was acknowledged: only its sandbox remains, for a while."""
-        self._garbage.schedule(record.sandbox, now)
+        if record.executor is None:
+            self._garbage.schedule(record.sandbox, now)
         agent_id = record.agent_id
         path = checkpoint.executor_path(agent_id, record.framework_id, record.executor_id)
+        if record.executor is not None:
+            path = self._tasks.directory(record)
         effects: list[Effect] = [RemoveCheckpoint(path)] if record.durable else []
         gone = self._state.retire(record)
         if gone is not None and gone.info.checkpoint:
             effects.append(RemoveCheckpoint(checkpoint.framework_directory(agent_id, gone.id)))
+        if record.executor is not None:
+            effects += self._executors.settle(now, record.executor)
         return effects
 
     # --- frameworks ----------------------------------------------------------------------
@@ -308,15 +365,25 @@ class Frameworks:
         framework = self._state.frameworks.get(event.framework_id.value)
         if framework is None:
             return []
+        return [*self._end_framework(now, framework), *self.after_exit(now)]
+
+    def _end_framework(self, now: float, framework: FrameworkRecord) -> list[Effect]:
         framework.is_terminating = True
         effects: list[Effect] = []
+        for executor in list(framework.executors.values()):
+            effects += self._executors.shutdown(now, executor)
         for task in list(framework.tasks.values()):
-            effects += self._tasks.kill(now, task, None)
-        return [*effects, *self.after_exit(now)]
+            if task.executor is None:
+                effects += self._tasks.kill(now, task, None)
+        return effects
 
     def _shutdown_executor(self, now: float, event: link.ShutdownExecutor) -> list[Effect]:
-        record = self._state.find(event.framework_id.value, event.executor_id.value)
-        return [] if record is None else self._tasks.kill(now, record, None)
+        framework_id, executor_id = event.framework_id.value, event.executor_id.value
+        executor = self._state.find_executor(framework_id, executor_id)
+        if executor is not None:
+            return self._executors.shutdown(now, executor)
+        record = self._state.find(framework_id, executor_id)
+        return [] if record is None else self._executors.kill(now, record, None)
 
     def after_exit(self, now: float) -> list[Effect]:
         """Ended tasks of terminating frameworks need no acknowledgement."""
@@ -328,14 +395,25 @@ class Frameworks:
                 if task.phase is Phase.ENDED:
                     effects += self._state.streams.close(task.framework_id, task.task_id)
                     effects += self._retire(now, task)
-        if self.leaving and not any(task.phase is not Phase.ENDED for task in self._state.tasks()):
+        if self.leaving and not self._anything_runs():
             effects.append(Halt(ExitCode.REFUSED, self.leaving))
         return effects
 
+    def _anything_runs(self) -> bool:
+        return any(task.phase is not Phase.ENDED for task in self._state.tasks()) or any(
+            executor.phase is not ExecutorPhase.ENDED for executor in self._state.executors()
+        )
+
     def _message(self, now: float, event: link.Message) -> list[Effect]:
-        # A command executor has no use for messages; the original's drops them as well.
-        fields = {"framework": event.framework_id.value, "executor": event.executor_id.value}
-        return [Log("debug", "framework_message_ignored", fields)]
+        framework_id, executor_id = event.framework_id.value, event.executor_id.value
+        executor = self._state.find_executor(framework_id, executor_id)
+        known = executor is not None and executor.stream
+        self._state.count(f"{'valid' if known else 'invalid'}_framework_messages")
+        if executor is None:
+            # A command executor has no use for messages; the original's drops them as well.
+            fields = {"framework": framework_id, "executor": executor_id}
+            return [Log("debug", "framework_message_ignored", fields)]
+        return conversation.message(executor, event.data)
 
     # --- the end of the link -------------------------------------------------------------
 
@@ -348,9 +426,7 @@ class Frameworks:
             SetTimer("leave", LEAVE_GRACE_S),
         ]
         for framework in list(self._state.frameworks.values()):
-            framework.is_terminating = True
-            for task in list(framework.tasks.values()):
-                effects += self._tasks.kill(now, task, None)
+            effects += self._end_framework(now, framework)
         return [*effects, *self.after_exit(now)]
 
     def _error(self, now: float, event: link.Error) -> list[Effect]:

@@ -2,22 +2,24 @@
 
 Decides nothing by itself: it hands each event to the part that does (`recovery`, `registration`,
 `tasks`, `frameworks`, `gc`). Names of timers, calls and probes begin with the concern: "master/",
-"drain", "update/", "grace/", "expire/", "health/", "check/", "gc", "leave". Source:
-docs/architecture.md, "Master and agent"; apache/mesos src/slave/slave.cpp for what each message
-means.
+"drain", "update/", "grace/", "expire/", "health/", "check/", "gc", "leave", and those of
+`executors.TIMERS`. Source: docs/architecture.md, "Master and agent"; apache/mesos
+src/slave/slave.cpp for what each message means.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mesosphere.agent.core import draining, registration
+from mesosphere.agent.core import draining, executors, registration
 from mesosphere.agent.core.commands import (
     ContainersMeasured,
+    ExecutorCalled,
     FileRequested,
     SupervisionFailed,
 )
 from mesosphere.agent.core.config import AgentConfig
 from mesosphere.agent.core.draining import Draining
+from mesosphere.agent.core.executors import Executors
 from mesosphere.agent.core.frameworks import Frameworks
 from mesosphere.agent.core.gc import CHECK_TIMER, Garbage, allowed_age_s
 from mesosphere.agent.core.life_cycle import Phase
@@ -51,9 +53,12 @@ class AgentMachine:
         self.link = Registration(config, ids)
         self.tasks = Tasks(config, self.state, self.link, ids)
         self.garbage = Garbage()
-        self.draining = Draining(self.state, self.tasks)
-        self.frameworks = Frameworks(self.state, self.link, self.tasks, self.garbage, self.draining)
-        self.recovery = Recovery(self.state, self.tasks)
+        self.executors = Executors(config, self.state, self.link, self.tasks, self.garbage, ids)
+        self.draining = Draining(self.state, self.executors)
+        self.frameworks = Frameworks(
+            self.state, self.link, self.tasks, self.executors, self.garbage, self.draining
+        )
+        self.recovery = Recovery(self.state, self.tasks, self.executors)
         self._files = files
         self._sandboxes = sandboxes
         self._handlers: dict[type[on.Event], Callable[[float, Any], Effects]] = {
@@ -66,14 +71,16 @@ class AgentMachine:
             on.CallFailed: self._call_failed,
             on.Probed: self._probed,
             on.CheckFinished: self._check_finished,
-            on.ContainerStarted: self.tasks.started,
-            on.ContainerFailed: self.tasks.failed,
+            on.ContainerStarted: self._started,
+            on.ContainerFailed: self._failed,
             on.ContainerExited: self._exited,
             on.ContainersRecovered: self._recovered,
             on.CheckpointFailed: self._checkpoint_failed,
             on.Sampled: self._sampled,
             on.SessionLost: self._session_lost,
             on.StopRequested: self._stop,
+            on.StreamClosed: self._stream_closed,
+            ExecutorCalled: self._executor_called,
             FileRequested: self._file,
             ContainersMeasured: self._measured,
             SupervisionFailed: self._supervision_failed,
@@ -85,6 +92,7 @@ class AgentMachine:
         effects = self.recovery.begin(self._files)
         effects += self.draining.recover(self._files)
         keep = [task.sandbox for task in self.state.tasks()]
+        keep += [executor.sandbox for executor in self.state.executors()]
         self.garbage.schedule_all(self._sandboxes, keep)
         self._files, self._sandboxes = {}, ()
         return [*effects, do.SetTimer(CHECK_TIMER, self.config.disk_watch_interval_s)]
@@ -115,15 +123,40 @@ class AgentMachine:
         if kind == "update":
             stream = self.state.streams.find(*key.split("/", 1))
             return [] if stream is None else self.tasks.send_front(stream)
+        if kind in executors.TIMERS:
+            effects = self.executors.timer(now, kind, key)
+            return [*effects, *self.frameworks.after_exit(now)]
         return self.tasks.timer(now, kind, key)
 
     def _recovered(self, now: float, event: on.ContainersRecovered) -> Effects:
         found = self.recovery.finish(now, event)
         return [*found, *self.draining.resume(), *self.link.start()]
 
-    def _exited(self, now: float, event: on.ContainerExited) -> Effects:
-        effects = self.tasks.exited(now, event)
+    def _started(self, now: float, event: on.ContainerStarted) -> Effects:
+        effects = self.executors.started(now, event)
+        return self.tasks.started(now, event) if effects is None else effects
+
+    def _failed(self, now: float, event: on.ContainerFailed) -> Effects:
+        effects = self.executors.failed(now, event)
+        effects = self.tasks.failed(now, event) if effects is None else effects
         return [*effects, *self.frameworks.after_exit(now)]
+
+    def _exited(self, now: float, event: on.ContainerExited) -> Effects:
+        effects = self.executors.exited(now, event)
+        effects = self.tasks.exited(now, event) if effects is None else effects
+        return [*effects, *self.frameworks.after_exit(now)]
+
+    def _executor_called(self, now: float, event: ExecutorCalled) -> Effects:
+        return [*self.executors.called(now, event, self.frameworks.agent_info()),
+                *self.frameworks.after_exit(now)]  # fmt: skip
+
+    def _stream_closed(self, now: float, event: on.StreamClosed) -> Effects:
+        for executor in self.state.executors():
+            if executor.stream == event.stream:
+                executor.stream = ""
+                fields = {"executor": executor.key, "reason": event.reason}
+                return [do.Log("info", "executor_disconnected", fields)]
+        return []
 
     def _checkpoint_failed(self, now: float, event: on.CheckpointFailed) -> Effects:
         fields = {"path": event.path, "reason": event.reason}

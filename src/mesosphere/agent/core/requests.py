@@ -16,6 +16,7 @@ from mesosphere.agent.core.containers import (
     Uri,
     Volume,
     executor_directory,
+    run_directory,
 )
 from mesosphere.kernel.durations import format_duration
 from mesosphere.kernel.resources import Resources
@@ -71,8 +72,12 @@ def container_request(
     container: str,
     resources: Resources,
     config: AgentConfig,
+    executor_id: str = "",
 ) -> ContainerRequest:
-    """The request of a task that `why_unsupported` has nothing against."""
+    """The request of a task that `why_unsupported` has nothing against.
+
+    `executor_id` is that of the pod that the task belongs to; a command task is its own.
+    """
     command = task.command
     if command is None or command.value is None:
         raise Unsupported("the task has no command")
@@ -81,9 +86,10 @@ def container_request(
         container=container,
         agent_id=agent_id,
         framework_id=framework_id,
-        executor_id=task.task_id.value,
+        executor_id=executor_id or task.task_id.value,
+        task_id=task.task_id.value,
         argv=command_words(command),
-        environment=task_environment(task, framework, agent_id, container, config),
+        environment=task_environment(task, framework, agent_id, container, config, executor_id),
         cpus_milli=resources.scalar("cpus"),
         mem_bytes=resources.scalar("mem") * MIB // 1000,
         cpus_limit_milli=_limit(task, "cpus", 1000),
@@ -123,16 +129,22 @@ def command_environment(command: CommandInfo) -> dict[str, str]:
 
 
 def task_environment(
-    task: TaskInfo, framework: FrameworkInfo, agent_id: str, container: str, config: AgentConfig
+    task: TaskInfo,
+    framework: FrameworkInfo,
+    agent_id: str,
+    container: str,
+    config: AgentConfig,
+    executor_id: str = "",
 ) -> dict[str, str]:
-    """All variables of a command task."""
+    """All variables of a task; see `container_request`."""
     framework_id = framework.id.value if framework.id is not None else ""
-    below = executor_directory(agent_id, framework_id, task.task_id.value)
-    sandbox = f"{config.host.work_dir}/{below}/runs/{container}"
+    executor_id = executor_id or task.task_id.value
+    below = executor_directory(agent_id, framework_id, executor_id)
+    sandbox = f"{config.host.work_dir}/{below}/runs/{run_directory(container)}"
     environment = dict(config.executor_environment)
     environment.update(
         MESOS_FRAMEWORK_ID=framework_id,
-        MESOS_EXECUTOR_ID=task.task_id.value,
+        MESOS_EXECUTOR_ID=executor_id,
         MESOS_DIRECTORY=sandbox,
         MESOS_SANDBOX=sandbox,
         MESOS_SLAVE_ID=agent_id,
@@ -146,6 +158,8 @@ def task_environment(
         LIBPROCESS_PORT="0",
     )
     environment.setdefault("PATH", DEFAULT_PATH)
+    if "." in container:
+        environment["MESOS_CONTAINER_IP"] = config.ip
     if framework.checkpoint:
         environment["MESOS_RECOVERY_TIMEOUT"] = format_duration(config.recovery_timeout_s)
         environment["MESOS_SUBSCRIPTION_BACKOFF_MAX"] = format_duration(

@@ -1,7 +1,9 @@
 """What an agent knows: its id, its frameworks, their tasks, and what has ended lately.
 
 A *command task* is its own executor, with the executor's id equal to the task's, as schedulers of
-the original see it. Histories are bounded. Only `core` changes these records; views read them.
+the original see it. Other tasks belong to an `ExecutorRecord`: a *custom* one runs them in its own
+container and speaks for them, a *pod* (the default executor) has a container for each. Histories
+are bounded. Only `core` changes these records; views read them.
 """
 
 from collections import deque
@@ -11,24 +13,89 @@ from typing import Any
 import msgspec
 
 from mesosphere.agent.core.config import AgentConfig
+from mesosphere.agent.core.executor_life import ExecutorPhase
+from mesosphere.agent.core.exits import End
 from mesosphere.agent.core.life_cycle import Phase
 from mesosphere.agent.core.status_updates import UpdateStreams
 from mesosphere.kernel.resources import EMPTY, Resources
 from mesosphere.wire.mesos.agents import DrainConfig, MasterInfo
+from mesosphere.wire.mesos.commands import KillPolicy
 from mesosphere.wire.mesos.common import DurationInfo
 from mesosphere.wire.mesos.enums import is_terminal
 from mesosphere.wire.mesos.frameworks import FrameworkInfo
-from mesosphere.wire.mesos.ids import AgentID, ExecutorID, FrameworkID
+from mesosphere.wire.mesos.ids import AgentID, ContainerID, ExecutorID, FrameworkID
 from mesosphere.wire.mesos.resources_codec import from_wire
-from mesosphere.wire.mesos.tasks import Task, TaskInfo, TaskStatus
+from mesosphere.wire.mesos.tasks import ExecutorInfo, Task, TaskInfo, TaskStatus
 
 COMPLETED_FRAMEWORKS_LIMIT = 50
 STATUSES_LIMIT = 20
 """Statuses of a task that are kept for reading, one per distinct consecutive state."""
+COMPLETED_TASKS_LIMIT = 200
+"""Ended tasks of one executor that are kept for reading."""
+
+
+class ExecutorRecord(msgspec.Struct, eq=False):
+    """An executor of a framework: a custom one, or a pod (the default executor).
+
+    `stream` is the request id of its open subscription. `end` is what its tasks are told if it
+    ends now; None: whatever its exit means. `queue` holds launches that it was not given yet.
+    """
+
+    info: ExecutorInfo
+    framework_id: str
+    agent_id: str
+    container: str
+    sandbox: str
+    user: str
+    launched_at: float
+    durable: bool = True
+    phase: ExecutorPhase = ExecutorPhase.REGISTERING
+    pid: int = 0
+    stream: str = ""
+    tasks: dict[str, "TaskRecord"] = {}
+    queue: list["QueuedLaunch"] = []
+    was_given: bool = False
+    is_recovered: bool = False
+    ended: deque["TaskRecord"] = msgspec.field(
+        default_factory=lambda: deque(maxlen=COMPLETED_TASKS_LIMIT)
+    )
+    end: End | None = None
+    resources: Resources = EMPTY
+    mem_high_bytes: int = 0
+
+    @property
+    def id(self) -> str:
+        """The framework's name for it."""
+        return self.info.executor_id.value
+
+    @property
+    def key(self) -> str:
+        """`<framework>/<executor>`: names of timers end in it."""
+        return f"{self.framework_id}/{self.id}"
+
+    @property
+    def is_pod(self) -> bool:
+        """Whether it is the default executor, whose tasks have containers of their own."""
+        return self.info.type == "DEFAULT"
+
+    def living(self) -> list["TaskRecord"]:
+        """Its tasks that have not ended."""
+        return [task for task in self.tasks.values() if task.phase is not Phase.ENDED]
+
+    def used(self) -> Resources:
+        """What it and its living tasks may use."""
+        total = self.resources if self.phase is not ExecutorPhase.ENDED else EMPTY
+        for task in self.tasks.values():
+            if not is_terminal(task.state):
+                total = total + task.resources
+        return total
 
 
 class TaskRecord(msgspec.Struct, eq=False):
-    """A command task and its container."""
+    """A task. `container` is its own, or that of the custom executor that runs it.
+
+    `group` joins the tasks of one task group; `heard` are the uuids of its executor's updates.
+    """
 
     info: TaskInfo
     framework_id: str
@@ -49,6 +116,9 @@ class TaskRecord(msgspec.Struct, eq=False):
     grace_until: float | None = None
     kill_grace_s: float | None = None
     resources: Resources = EMPTY
+    executor: ExecutorRecord | None = None
+    group: str = ""
+    heard: dict[bytes, None] = {}
 
     @property
     def task_id(self) -> str:
@@ -58,12 +128,23 @@ class TaskRecord(msgspec.Struct, eq=False):
     @property
     def executor_id(self) -> str:
         """A command task is its own executor."""
-        return self.info.task_id.value
+        return self.info.task_id.value if self.executor is None else self.executor.id
+
+    @property
+    def has_container(self) -> bool:
+        """Whether its container is its own, and not that of a custom executor."""
+        return self.executor is None or self.executor.is_pod
 
     @property
     def key(self) -> str:
         """`<framework>/<task>`: names of timers end in it."""
         return f"{self.framework_id}/{self.task_id}"
+
+    def kill_policy(self) -> KillPolicy | None:
+        """What a custom executor is told about the grace of a kill, if the kill gave one."""
+        if self.kill_grace_s is None:
+            return None
+        return KillPolicy(grace_period=DurationInfo(nanoseconds=int(self.kill_grace_s * 1e9)))
 
     def note(self, status: TaskStatus) -> None:
         """Take a status into the history that endpoints show."""
@@ -81,6 +162,7 @@ class TaskRecord(msgspec.Struct, eq=False):
             name=info.name,
             task_id=info.task_id,
             framework_id=FrameworkID(self.framework_id),
+            executor_id=None if self.executor is None else ExecutorID(self.executor.id),
             agent_id=AgentID(self.agent_id),
             state=self.state,
             resources=info.resources,
@@ -95,12 +177,25 @@ class TaskRecord(msgspec.Struct, eq=False):
         )
 
 
+class QueuedLaunch(msgspec.Struct, eq=False):
+    """A task, or a whole group, that waits for its executor, or to be on disk."""
+
+    tasks: list[TaskRecord]
+    is_group: bool = False
+    is_written: bool = False
+
+
 class FrameworkRecord(msgspec.Struct, eq=False):
-    """A framework with tasks here. `ended` keeps the latest tasks that were acknowledged."""
+    """A framework with tasks or executors here.
+
+    `ended` keeps the latest command tasks that were acknowledged, `ended_executors` the executors.
+    """
 
     info: FrameworkInfo
     tasks: dict[str, TaskRecord] = {}
+    executors: dict[str, ExecutorRecord] = {}
     ended: deque[TaskRecord] = msgspec.field(default_factory=deque)
+    ended_executors: deque[ExecutorRecord] = msgspec.field(default_factory=deque)
     is_terminating: bool = False
 
     @property
@@ -130,6 +225,7 @@ class State:
         self.frameworks: dict[str, FrameworkRecord] = {}
         self.completed: deque[FrameworkRecord] = deque(maxlen=COMPLETED_FRAMEWORKS_LIMIT)
         self.containers: dict[str, TaskRecord] = {}
+        self.executor_containers: dict[str, ExecutorRecord] = {}
         self.streams = UpdateStreams()
         self.counters: dict[str, int] = {}
         self.gauges: dict[str, float] = {}
@@ -155,44 +251,94 @@ class State:
         """All tasks, in order of arrival by framework."""
         return [task for framework in self.frameworks.values() for task in framework.tasks.values()]
 
+    def executors(self) -> list[ExecutorRecord]:
+        """All executors but those of command tasks, in order of arrival by framework."""
+        return [each for record in self.frameworks.values() for each in record.executors.values()]
+
+    def find_executor(self, framework_id: str, executor_id: str) -> ExecutorRecord | None:
+        """An executor that is not forgotten."""
+        framework = self.frameworks.get(framework_id)
+        return framework.executors.get(executor_id) if framework is not None else None
+
     def add(self, framework: FrameworkRecord, task: TaskRecord) -> None:
         """Take a task in."""
         task.resources = from_wire(task.info.resources).allocated_to(None)
         framework.tasks[task.task_id] = task
-        self.containers[task.container] = task
+        if task.has_container:
+            self.containers[task.container] = task
+        if task.executor is not None:
+            task.executor.tasks[task.task_id] = task
+
+    def add_executor(self, framework: FrameworkRecord, executor: ExecutorRecord) -> None:
+        """Take an executor in."""
+        executor.resources = from_wire(executor.info.resources).allocated_to(None)
+        framework.executors[executor.id] = executor
+        self.executor_containers[executor.container] = executor
 
     def retire(self, task: TaskRecord) -> FrameworkRecord | None:
         """Move a task whose end was acknowledged to the history; the framework that is now without
         tasks and leaves too, if so."""
         framework = self.frameworks.get(task.framework_id)
-        self.containers.pop(task.container, None)
-        self.statistics.pop(task.container, None)
+        if task.has_container:
+            self.containers.pop(task.container, None)
+            self.statistics.pop(task.container, None)
         if framework is None:
             return None
         framework.tasks.pop(task.task_id, None)
-        framework.ended.append(task)
-        while len(framework.ended) > self.config.max_completed_executors:
-            framework.ended.popleft()
-        if framework.tasks:
+        if task.executor is not None:
+            task.executor.tasks.pop(task.task_id, None)
+            task.executor.ended.append(task)
+        else:
+            framework.ended.append(task)
+            while len(framework.ended) > self.config.max_completed_executors:
+                framework.ended.popleft()
+        return self._leave(framework)
+
+    def retire_executor(self, executor: ExecutorRecord) -> FrameworkRecord | None:
+        """Move an executor that has ended, and whose tasks are gone, to the history; the framework
+        that leaves with it, if so."""
+        self.executor_containers.pop(executor.container, None)
+        self.statistics.pop(executor.container, None)
+        framework = self.frameworks.get(executor.framework_id)
+        if framework is None or framework.executors.pop(executor.id, None) is None:
+            return None
+        framework.ended_executors.append(executor)
+        while len(framework.ended_executors) > self.config.max_completed_executors:
+            framework.ended_executors.popleft()
+        return self._leave(framework)
+
+    def _leave(self, framework: FrameworkRecord) -> FrameworkRecord | None:
+        if framework.tasks or framework.executors:
             return None
         del self.frameworks[framework.id]
         self.completed.append(framework)
         return framework
 
     def used(self) -> Resources:
-        """Resources of all tasks that have not ended."""
+        """Resources of all tasks that have not ended, and of the executors."""
         total = EMPTY
         for task in self.tasks():
             if not is_terminal(task.state):
                 total = total + task.resources
+        for executor in self.executors():
+            if executor.phase is not ExecutorPhase.ENDED:
+                total = total + executor.resources
         return total
+
+
+def container_id(name: str) -> ContainerID:
+    """A container's name as it travels: `parent.child` is a nested one."""
+    above, _, value = name.rpartition(".")
+    return ContainerID(value, container_id(above) if above else None)
+
+
+def container_name(identifier: ContainerID) -> str:
+    """The name of a container: the ids of its parents and its own, joined by dots."""
+    if identifier.parent is None:
+        return identifier.value
+    return f"{container_name(identifier.parent)}.{identifier.value}"
 
 
 def seconds(duration: DurationInfo | None) -> float | None:
     """A wire duration in seconds."""
     return None if duration is None else duration.nanoseconds / 1e9
-
-
-def executor_of(task: TaskRecord) -> ExecutorID:
-    """The executor's id as it travels."""
-    return ExecutorID(task.executor_id)

@@ -1,4 +1,4 @@
-"""Runs command tasks: from RUN_TASK to the acknowledged end, by the table of `life_cycle`.
+"""Runs tasks in containers of their own: from the launch to the acknowledged end, by `life_cycle`.
 
 Decides effects for each input of a task. Invariants: `task.info` is on disk before its container is
 launched, an update before it is sent; a terminal update is on disk before the supervisor forgets
@@ -7,6 +7,7 @@ Source: "Mesos: life of a task" (apache/mesos src/slave/slave.cpp, src/launcher/
 """
 
 import signal
+from collections.abc import Callable
 
 from mesosphere.agent.core import checkpoint
 from mesosphere.agent.core.config import AgentConfig
@@ -15,7 +16,14 @@ from mesosphere.agent.core.exits import Circumstances, End, judge_exit, reworded
 from mesosphere.agent.core.life_cycle import LIFE_CYCLE, Action, Input, Phase
 from mesosphere.agent.core.registration import Registration
 from mesosphere.agent.core.requests import container_request, why_unsupported
-from mesosphere.agent.core.state import FrameworkRecord, State, TaskRecord, seconds
+from mesosphere.agent.core.state import (
+    ExecutorRecord,
+    FrameworkRecord,
+    State,
+    TaskRecord,
+    container_id,
+    seconds,
+)
 from mesosphere.agent.core.status_updates import UpdateStream
 from mesosphere.agent.core.watching import Watching, why_unwatchable
 from mesosphere.kernel.effects import (
@@ -34,9 +42,8 @@ from mesosphere.kernel.machine import ensure
 from mesosphere.wire.mesos import link
 from mesosphere.wire.mesos.containers import ContainerStatus, IPAddress, NetworkInfo
 from mesosphere.wire.mesos.enums import is_terminal
-from mesosphere.wire.mesos.ids import AgentID, ContainerID, ExecutorID, FrameworkID, TaskID
+from mesosphere.wire.mesos.ids import AgentID, ExecutorID, FrameworkID, TaskID
 from mesosphere.wire.mesos.resources import Resource, Scalar, TaskResourceLimitation
-from mesosphere.wire.mesos.resources_codec import from_wire
 from mesosphere.wire.mesos.tasks import TaskInfo, TaskStatus
 
 KILL_GRACE_S = 3.0
@@ -55,52 +62,92 @@ class Tasks:
         self._link = link_
         self._ids = ids
         self.watching = Watching(config, state)
+        self.when_ended: Callable[[float, TaskRecord], list[Effect]] = lambda now, record: []
 
     # --- launching -----------------------------------------------------------------------
 
     def run(self, now: float, framework: FrameworkRecord, info: TaskInfo) -> list[Effect]:
         """Launch a command task, or tell why not."""
-        agent_id = self._state.agent_id or ""
-        container = self._ids.uuid()
-        command = info.command
-        user = (command.user if command is not None else None) or framework.info.user
-        below = executor_directory(agent_id, framework.id, info.task_id.value)
-        record = TaskRecord(
-            info=info,
-            framework_id=framework.id,
-            agent_id=agent_id,
-            container=container,
-            sandbox=f"{self._config.host.work_dir}/{below}/runs/{container}",
-            user=user,
-            launched_at=now,
-            durable=framework.info.checkpoint,
-            statuses=[],
-        )
+        record = self.record(now, framework, info, self._ids.uuid())
         self._state.add(framework, record)
         reason = why_unsupported(info, self._config) or why_unwatchable(info)
         if reason:
             record.phase = Phase.ENDED
             end = End("TASK_FAILED", "REASON_CONTAINER_LAUNCH_FAILED", reason, "SOURCE_AGENT")
             return self.tell_end(now, record, end)
-        resources = from_wire(info.resources)
-        request = container_request(
-            info, framework.info, agent_id, container, resources, self._config
+        effects = self.write(record, self._launching(record))
+        return [*effects, *self.tell(now, record, End("TASK_STARTING", None, ""))]
+
+    def start(self, now: float, record: TaskRecord) -> list[Effect]:
+        """Launch a task of a pod that is on disk already."""
+        starting = self.make_status(now, record, End("TASK_STARTING", None, ""))
+        return self.tell_status(now, record, starting, self._launching(record))
+
+    def record(
+        self,
+        now: float,
+        framework: FrameworkRecord,
+        info: TaskInfo,
+        container: str,
+        executor: ExecutorRecord | None = None,
+        group: str = "",
+    ) -> TaskRecord:
+        """A new task, in its place."""
+        agent_id = self._state.agent_id or ""
+        command = info.command
+        user = (command.user if command is not None else None) or framework.info.user
+        if executor is None:
+            below = executor_directory(agent_id, framework.id, info.task_id.value)
+            sandbox = f"{self._config.host.work_dir}/{below}/runs/{container}"
+        else:
+            user = (command.user if command is not None else None) or executor.user
+            sandbox = executor.sandbox
+            if executor.is_pod:
+                sandbox = f"{sandbox}/containers/{container.rpartition('.')[2]}"
+        return TaskRecord(
+            info=info,
+            framework_id=framework.id,
+            agent_id=agent_id,
+            container=container,
+            sandbox=sandbox,
+            user=user,
+            launched_at=now,
+            durable=framework.info.checkpoint,
+            statuses=[],
+            executor=executor,
+            group=group,
+            heard={},
         )
+
+    def _launching(self, record: TaskRecord) -> list[Effect]:
+        framework = self._state.frameworks[record.framework_id]
+        request = container_request(
+            record.info, framework.info, record.agent_id, record.container, record.resources,
+            self._config, record.executor_id,
+        )  # fmt: skip
         ensure(sandbox_path(self._config.host, request) == record.sandbox, "one sandbox path")
         plan = build_plan(request, self._config.host)
-        file = checkpoint.TaskFile(info, container, record.sandbox, user, now)
-        launch: list[Effect] = [
-            Log("info", "container_launched", {"task": record.key, "container": container}),
-            LaunchContainer(container, plan),
+        fields = {"task": record.key, "container": record.container}
+        return [
+            Log("info", "container_launched", fields),
+            LaunchContainer(record.container, plan),
         ]
+
+    def write(self, record: TaskRecord, then: list[Effect]) -> list[Effect]:
+        """Put the task on disk; only then the rest."""
+        executor_id = "" if record.executor is None else record.executor.id
+        file = checkpoint.TaskFile(
+            record.info, record.container, record.sandbox, record.user, record.launched_at,
+            executor_id, record.group,
+        )  # fmt: skip
         path = f"{self.directory(record)}/task.info"
-        effects = self._persist(record, path, checkpoint.encode_task(file), launch, append=False)
-        return [*effects, *self.tell(now, record, End("TASK_STARTING", None, ""))]
+        return self._persist(record, path, checkpoint.encode_task(file), then, append=False)
 
     def directory(self, record: TaskRecord) -> str:
         """Where the files of a task are, below the work directory."""
+        run = record.container if record.executor is None else record.executor.container
         return checkpoint.task_directory(
-            record.agent_id, record.framework_id, record.task_id, record.container
+            record.agent_id, record.framework_id, record.executor_id, record.task_id, run
         )
 
     def _persist(
@@ -137,13 +184,17 @@ class Tasks:
 
     def kill(self, now: float, record: TaskRecord, grace_s: float | None) -> list[Effect]:
         """The framework wants the task to end."""
-        policy = record.info.kill_policy
-        if grace_s is None and policy is not None:
-            grace_s = seconds(policy.grace_period)
         record.killed = True
-        wanted_s = max(KILL_GRACE_S if grace_s is None else grace_s, 0.0)
-        record.kill_grace_s = min(wanted_s, GRACE_LIMIT_S, self._state.grace_most_s)
+        record.kill_grace_s = min(self.grace_s(record, grace_s), self._state.grace_most_s)
         return self.step(now, record, Input.KILL)
+
+    @staticmethod
+    def grace_s(record: TaskRecord, wanted_s: float | None) -> float:
+        """The grace of a kill: that of the kill, else of the task, else 3 s."""
+        policy = record.info.kill_policy
+        if wanted_s is None and policy is not None:
+            wanted_s = seconds(policy.grace_period)
+        return min(max(KILL_GRACE_S if wanted_s is None else wanted_s, 0.0), GRACE_LIMIT_S)
 
     def timer(self, now: float, kind: str, key: str) -> list[Effect]:
         """`grace/<task>`, `expire/<task>` or `health/<task>` fired."""
@@ -220,11 +271,17 @@ class Tasks:
         """SIGTERM to the whole tree, after the kill was written down."""
         record.killed = True
         grace_s = KILL_GRACE_S if record.kill_grace_s is None else record.kill_grace_s
-        path = f"{self.directory(record)}/task.updates"
         term: list[Effect] = [SignalContainer(record.container, signal.SIGTERM)]
-        effects = self._persist(record, path, checkpoint.encode_kill(grace_s), term)
+        effects = self.write_kill(record, grace_s, term)
         quiet = [CancelTimer(f"{kind}/{record.key}") for kind in ("health", "check")]
         return [*effects, *quiet, *self._arm_grace(now, record)]
+
+    def write_kill(
+        self, record: TaskRecord, grace_s: float | None, then: list[Effect]
+    ) -> list[Effect]:
+        """Put a kill on disk; only then the rest."""
+        path = f"{self.directory(record)}/task.updates"
+        return self._persist(record, path, checkpoint.encode_kill(grace_s), then)
 
     def _arm_grace(self, now: float, record: TaskRecord) -> list[Effect]:
         # A repeated kill may only shorten the grace.
@@ -273,36 +330,54 @@ class Tasks:
 
     def tell(self, now: float, record: TaskRecord, end: End) -> list[Effect]:
         """Queue a status update; it is sent once it is on disk and its turn has come."""
-        if self._state.drain is not None:
-            framework = self._state.frameworks.get(record.framework_id)
-            is_aware = framework is not None and framework.can("PARTITION_AWARE")
-            end = reworded(end, self._state.drain, is_aware)
-        status = self.make_status(now, record, end)
+        return self.tell_status(now, record, self.make_status(now, record, end), [])
+
+    def tell_status(
+        self, now: float, record: TaskRecord, status: TaskStatus, first: list[Effect]
+    ) -> list[Effect]:
+        """Queue a status; once it is on disk `first` is done, then it is sent if it is its turn."""
         record.note(status)
         stream = self._state.streams.stream(record.framework_id, record.task_id)
-        then = self.send_front(stream) if stream.add(status) else []
+        then = [*first, *(self.send_front(stream) if stream.add(status) else [])]
         path = f"{self.directory(record)}/task.updates"
         return self._persist(record, path, checkpoint.encode_update(status), then)
 
     def tell_end(self, now: float, record: TaskRecord, end: End) -> list[Effect]:
         """The terminal update; once it is on disk the supervisor may forget the container."""
+        first: list[Effect] = []
+        if record.has_container:
+            first.append(DestroyContainer(record.container))
+        return self.tell_last(now, record, self.make_status(now, record, end), first)
+
+    def tell_last(
+        self, now: float, record: TaskRecord, status: TaskStatus, first: list[Effect]
+    ) -> list[Effect]:
+        """A terminal status; see `tell_status`."""
         record.phase = Phase.ENDED
-        self._state.count(f"tasks_{end.state.removeprefix('TASK_').lower()}")
-        told = self.tell(now, record, end)
+        self._state.count(f"tasks_{status.state.removeprefix('TASK_').lower()}")
+        told = self.tell_status(now, record, status, first)
         self.watching.end(record)
-        forget = DestroyContainer(record.container)
-        if told and isinstance(told[-1], Checkpoint):
-            last = told[-1]
-            told[-1] = Checkpoint(last.path, last.data, last.append, (forget, *last.then))
-        else:
-            told = [forget, *told]
-        fields = {"task": record.key, "state": end.state, "message": end.message}
+        fields = {"task": record.key, "state": status.state, "message": status.message or ""}
         timers = [CancelTimer(f"{kind}/{record.key}") for kind in TIMERS]
-        return [Log("info", "task_ended", fields), *timers, *told]
+        ended = self.when_ended(now, record)
+        return [*timers, *ended, Log("info", "task_ended", fields), *told]
+
+    def container_status(self, record: TaskRecord) -> ContainerStatus:
+        """Where a task runs."""
+        address = IPAddress(ip_address=self._config.ip)
+        pid = record.pid if record.has_container or record.executor is None else record.executor.pid
+        return ContainerStatus(
+            container_id=container_id(record.container),
+            network_infos=[NetworkInfo(ip_addresses=[address])],
+            executor_pid=pid or None,
+        )
 
     def make_status(self, now: float, record: TaskRecord, end: End) -> TaskStatus:
         """A status of this task with a uuid of its own."""
-        address = IPAddress(ip_address=self._config.ip)
+        if self._state.drain is not None:
+            framework = self._state.frameworks.get(record.framework_id)
+            is_aware = framework is not None and framework.can("PARTITION_AWARE")
+            end = reworded(end, self._state.drain, is_aware)
         return TaskStatus(
             task_id=record.info.task_id,
             state=end.state,
@@ -316,11 +391,7 @@ class Tasks:
             healthy=record.healthy,
             check_status=self.watching.status_of(record),
             limitation=_limitation(end),
-            container_status=ContainerStatus(
-                container_id=ContainerID(record.container),
-                network_infos=[NetworkInfo(ip_addresses=[address])],
-                executor_pid=record.pid or None,
-            ),
+            container_status=self.container_status(record),
         )
 
     def send_front(self, stream: UpdateStream) -> list[Effect]:

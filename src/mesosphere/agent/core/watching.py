@@ -86,8 +86,9 @@ class Watching:
         if target.command is not None:
             argv = command_words(target.command)
             environment = task_environment(
-                record.info, framework.info, record.agent_id, record.container, self._config
-            )
+                record.info, framework.info, record.agent_id, record.container, self._config,
+                record.executor_id,
+            )  # fmt: skip
         state.round += 1
         name = f"{kind}/{record.key}/{state.round}"
         effect = target.effect(name, record.container, argv, environment)

@@ -62,6 +62,7 @@ def make_sandbox(plan: dict[str, Any], user: dict[str, Any] | None) -> None:
         if user is not None:
             os.chown(sandbox, user["uid"], user["gid"])
         for place, target in plan["links"]:
+            Path(place).parent.mkdir(exist_ok=True)
             replace_link(Path(place), target)
     except OSError as error:
         raise SandboxError(f"can't make the sandbox {sandbox}: {error.strerror}") from error
