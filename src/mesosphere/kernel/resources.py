@@ -277,6 +277,14 @@ class Resources:
         """The part that is here to stay."""
         return self.where(lambda identity: not identity.is_revocable)
 
+    def shared(self) -> "Resources":
+        """The volumes that many may use at once."""
+        return self.where(lambda identity: identity.is_shared)
+
+    def non_shared(self) -> "Resources":
+        """What only one can use at a time."""
+        return self.where(lambda identity: not identity.is_shared)
+
     def allocated_to(self, role: str | None) -> "Resources":
         """The same, allocated to a role; None: allocated to nobody."""
         return Resources(

@@ -13,13 +13,7 @@ from tests.scenarios.master.peers import AgentPeer, FrameworkPeer
 from tests.scenarios.master.world import OTHER, World
 
 HERE = Path(__file__).parent
-FILES = (
-    HERE / "scheduler.yaml",
-    HERE / "operator.yaml",
-    HERE / "reads.yaml",
-    HERE / "maintenance.yaml",
-    HERE / "drain.yaml",
-)
+FILES = tuple(sorted(HERE.glob("*.yaml")))
 
 
 def start(given: dict[str, Any], speaks: Media) -> World:
@@ -65,9 +59,10 @@ def test_story(story: dict[str, Any], speaks: Media) -> None:
         known.update(stream=framework.stream.headers["Mesos-Stream-Id"])
         peers["framework"] = framework
 
-    def admit(host: str) -> None:
-        able = [{"type": "AGENT_DRAINING"}]
-        peers["agent"] = AgentPeer(world, host).subscribe(capabilities=able)
+    def admit(host: str, more: Any = ()) -> None:
+        peers["agent"] = AgentPeer(world, host)
+        peers["agent"].info["resources"] += more
+        peers["agent"].subscribe()
         known.update(agent=peers["agent"].id)
 
     def launch(task_id: str, state: str = "TASK_RUNNING") -> None:

@@ -5,6 +5,10 @@ from typing import Any
 from mesosphere.kernel.http import Response
 from tests.scenarios.master.world import Stream, World, encoded
 
+AGENT_CAPABILITIES = (
+    "MULTI_ROLE", "HIERARCHICAL_ROLE", "RESERVATION_REFINEMENT", "RESIZE_VOLUME",
+    "AGENT_OPERATION_FEEDBACK", "AGENT_DRAINING",
+)  # fmt: skip
 RUNNING, FINISHED, KILLED = "TASK_RUNNING", "TASK_FINISHED", "TASK_KILLED"
 
 
@@ -167,7 +171,8 @@ class AgentPeer:
         """Send SUBSCRIBE; the request's id."""
         info = {**self.info, "id": {"value": self.id}} if self.id else self.info
         body = {"type": "SUBSCRIBE", "subscribe": {
-            "agent_info": info, "version": "1.11.0", **report,
+            "agent_info": info, "version": "1.11.0",
+            "capabilities": [{"type": name} for name in AGENT_CAPABILITIES], **report,
         }}  # fmt: skip
         self.request = self.world.post("/api/v1/agent", body, peer=self.peer)
         return self.request
@@ -218,6 +223,18 @@ class AgentPeer:
         if latest is not None:
             body["latest_state"] = latest
         self.call("UPDATE", update=body)
+
+    def answer_operation(
+        self, applied: dict[str, Any], state: str = "OPERATION_FINISHED", uuid: bytes = b""
+    ) -> dict[str, Any]:
+        """How an operation of an APPLY_OPERATION went; the status that was sent."""
+        self.count += 1
+        value = encoded(uuid or self.count.to_bytes(16, "big"))
+        status = {"state": state, "uuid": {"value": value}}
+        self.call("UPDATE_OPERATION", update_operation={
+            "operation_uuid": applied["operation_uuid"], "status": status,
+        })  # fmt: skip
+        return status
 
     def report(
         self,

@@ -176,7 +176,7 @@ def test_draining_again_tells_the_new_grace() -> None:
 
 def test_what_can_not_be_drained_is_refused() -> None:
     world, _, agent = working()
-    unable = AgentPeer(world, "b").subscribe()
+    unable = AgentPeer(world, "b").subscribe(capabilities=[])
     assert call(world, "DRAIN_AGENT", "nobody").status == 400
     assert b"not capable" in bytes(call(world, "DRAIN_AGENT", unable.id).body)  # type: ignore[arg-type]
     negative = call(world, "DRAIN_AGENT", agent.id, max_grace_period={"seconds": -1})

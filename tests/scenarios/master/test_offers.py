@@ -326,7 +326,7 @@ def test_an_operation_with_an_id_on_invalid_offers_gets_feedback() -> None:
     assert "invalid offers" in body["status"]["message"]
 
 
-def test_an_operation_that_is_not_carried_out_is_refused_and_the_next_tried() -> None:
+def test_an_operation_that_is_wrong_is_refused_and_the_next_tried() -> None:
     _, framework, agent = started()
     offer = framework.offer()["id"]["value"]
     reserve = {"type": "RESERVE", "id": {"value": "op"}, "reserve": {"resources": resources()}}
@@ -334,7 +334,7 @@ def test_an_operation_that_is_not_carried_out_is_refused_and_the_next_tried() ->
     framework.operate([offer], [reserve, launch])
     [body] = framework.stream.of("UPDATE_OPERATION_STATUS")
     assert body["status"]["operation_id"] == {"value": "op"}
-    assert "RESERVE is not supported" in body["status"]["message"]
+    assert "is not dynamically reserved" in body["status"]["message"]
     assert len(agent.stream.of("RUN_TASK")) == 1
 
 

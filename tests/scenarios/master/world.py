@@ -300,7 +300,7 @@ class World:
                 offered = offered + offer.resources
                 charge(offer.role, offer.framework, offer.resources.scalars())
             assert agent.used == used and agent.offered == offered
-            assert agent.total.contains(offered)
+            assert agent.total.contains(offered.non_shared())
             assert state.unreachable.get(agent.id) is None and agent.id not in state.recovered
         assert len(state.offers) == sum(len(agent.offers) for agent in state.agents.values())
         for framework in state.frameworks.values():
@@ -335,6 +335,13 @@ class World:
                     and role not in known.suppressed
                 )
                 assert (client.claimant is not None) == takes_part
+        reserved: dict[str, dict[str, int]] = {}
+        for agent in self.machine.state.agents.values():
+            for role, part in agent.total.reserved().items():
+                sums = reserved.setdefault(role.partition("/")[0], {})
+                for name, amount in part.non_revocable().scalars().items():
+                    sums[name] = sums.get(name, 0) + amount
+        assert {top: tree.as_scalars(held) for top, held in tree._reserved.items()} == reserved
         totals: dict[str, int] = {}
         for agent in self.machine.state.agents.values():
             for name, amount in agent.total.scalars().items():

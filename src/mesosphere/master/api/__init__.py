@@ -12,7 +12,16 @@ route ("/api/v1/operator" is "/api/v1"). Source: Mesos, src/master/http.cpp, lib
 import msgspec
 
 from mesosphere.kernel.http import Api, Request, Route, Router
-from mesosphere.master.api import files, leader, legacy, link, maintenance, scheduler, system
+from mesosphere.master.api import (
+    files,
+    leader,
+    legacy,
+    link,
+    maintenance,
+    operations,
+    scheduler,
+    system,
+)
 from mesosphere.master.api.answers import Answer
 from mesosphere.master.api.operator import call_operator
 from mesosphere.master.core.machine import MasterMachine
@@ -40,6 +49,10 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/maintenance/status", maintenance.show_status, "machines that drain or are down"),
     Route("POST", "/machine/down", maintenance.stop_machines, "machines go down"),
     Route("POST", "/machine/up", maintenance.start_machines, "machines are up again"),
+    Route("POST", "/reserve", operations.reserve, "reserve resources of an agent"),
+    Route("POST", "/unreserve", operations.unreserve, "take reservations back"),
+    Route("POST", "/create-volumes", operations.create_volumes, "make persistent volumes"),
+    Route("POST", "/destroy-volumes", operations.destroy_volumes, "destroy persistent volumes"),
     Route("GET", "/system/stats", system.show_system, "the host's gauges"),
     Route("GET", "/files/browse", files.browse_files, "a directory of the master's"),
     Route("GET", "/files/read", files.read_file, "a part of a file of the master's"),

@@ -10,9 +10,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from mesosphere.kernel.conversions import as_held
 from mesosphere.kernel.effects import EndStream, Send, StartStream
 from mesosphere.kernel.http import Response, text_response
-from mesosphere.master.core import departures, draining, frameworks, maintenance, snapshot, tasks
+from mesosphere.master.core import (
+    departures,
+    draining,
+    frameworks,
+    maintenance,
+    operations,
+    snapshot,
+    tasks,
+)
 from mesosphere.master.core.commands import AgentCalled
 from mesosphere.master.core.registry import ADMITTED, GONE, AgentRecord
 from mesosphere.master.core.schedule import key_of
@@ -68,7 +77,8 @@ def _subscribe(
     master: "MasterMachine", now: float, event: AgentCalled, call: link.Subscribe
 ) -> None:
     try:
-        total = from_wire(call.agent_info.resources)
+        # What it has now; an agent that says nothing of it has what its flags gave it.
+        total = from_wire(call.total_resources or call.agent_info.resources)
     except WireError as error:
         _refuse(
             master, event.request, link.Event(type="ERROR", error=link.Error(message=str(error)))
@@ -176,6 +186,8 @@ def _admit(
     )
     master.tell_agent(agent, link.Event(type="SUBSCRIBED", subscribed=subscribed))
     _take_report(master, now, agent, call, was_unreachable)
+    earlier = [] if old is None else list(old.operations.values())
+    operations.take_report(master, agent, call.operations, earlier)
     _ask_for_unreported(master, agent, unreported)
     state.count("master/slave_registrations" if is_new else "master/slave_reregistrations")
     master.log(
@@ -243,7 +255,7 @@ def _take_task(
     )
     record = TaskRecord(
         task,
-        resources.allocated_to(None),
+        as_held(resources.allocated_to(None), agent.total),
         role,
         is_command=task.executor_id is None,
         holds_resources=not is_terminal(task.state),
@@ -352,4 +364,5 @@ _CALLS: Mapping[str, Callable[["MasterMachine", float, Agent, link.Call], str | 
     "UNREGISTER": _unregister,
     "EXITED_EXECUTOR": _exited,
     "MESSAGE": _message,
+    "UPDATE_OPERATION": operations.take_update,
 }

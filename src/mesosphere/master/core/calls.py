@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 from mesosphere.kernel.http import Response, text_response
 from mesosphere.kernel.resources import Resources
-from mesosphere.master.core import enrolment, frameworks, inverse_offers, offers, snapshot, tasks
+from mesosphere.master.core import (
+    enrolment,
+    frameworks,
+    inverse_offers,
+    offers,
+    operations,
+    snapshot,
+    tasks,
+)
 from mesosphere.master.core.commands import (
     OperatorSubscribed,
     SchedulerCalled,
@@ -93,13 +101,22 @@ def accept(master: "MasterMachine", now: float, framework: Framework, call: sche
         # What is launched is charged anew; the rest goes back below.
         offers.remove(master, offer)
         master.tree.release(role, framework.id, offer.resources)
+    offered = left
     for operation in body.operations:
+        _count_operation(framework, operation.type)
         left = _apply(master, now, framework, agent, operation, left, role)
-    if not left.is_empty:
-        rest = Offer("", framework.id, agent.id, role, left, now)
-        offers.refuse(master, now, rest, left, refuse_s)
+    # What was converted and not used is offered again at once; only the rest was refused.
+    refused = left - (left - offered)
+    if not refused.is_empty:
+        rest = Offer("", framework.id, agent.id, role, refused, now)
+        offers.refuse(master, now, rest, refused, refuse_s)
     else:
         master.make_dirty(agent.id)
+
+
+def _count_operation(framework: Framework, kind: str) -> None:
+    for name in ("operations", f"operations/{kind.lower()}"):
+        framework.counts[name] = framework.counts.get(name, 0) + 1
 
 
 def _apply(
@@ -111,9 +128,11 @@ def _apply(
     left: Resources,
     role: str,
 ) -> Resources:
-    if operation.type != "LAUNCH" or operation.launch is None:
-        _refuse_operation(master, now, framework, operation)
+    if operation.type == "LAUNCH_GROUP":
+        _refuse_group(master, now, framework, operation)
         return left
+    if operation.type != "LAUNCH" or operation.launch is None:
+        return operations.accept(master, now, framework, agent, operation, left, role)
     for info in operation.launch.task_infos[:TASK_LIMIT]:
         found: str | Resources = "Operation 'id' is not allowed for LAUNCH"
         if operation.id is None:
@@ -122,7 +141,7 @@ def _apply(
             _fail_task(master, now, framework, info, found)
             continue
         tasks.launch(master, now, framework, agent, info, found, role)
-        left = left - found
+        left = left - found.non_shared()
     for info in operation.launch.task_infos[TASK_LIMIT:]:
         _fail_task(master, now, framework, info, f"more than {TASK_LIMIT} tasks in one launch")
     return left
@@ -138,34 +157,18 @@ def _fail_task(
     tasks.send(master, framework, status)
 
 
-def _refuse_operation(
+def _refuse_group(
     master: "MasterMachine", now: float, framework: Framework, operation: scheduler.Operation
 ) -> None:
     """Operations that this master does not carry out are refused, never pretended."""
-    reason = f"{operation.type or 'an unknown operation'} is not supported by this master"
-    master.log("warning", "operation_refused", framework=framework.id, reason=reason)
+    reason = "LAUNCH_GROUP is not supported by this master"
     if operation.launch_group is not None:
         for info in operation.launch_group.task_group.tasks:
             status = tasks.own_status(
                 info.task_id, "TASK_ERROR", "REASON_TASK_GROUP_INVALID", reason, now, info.agent_id
             )
             tasks.send(master, framework, status)
-    _fail_operation(master, framework, operation, reason)
-
-
-def _fail_operation(
-    master: "MasterMachine", framework: Framework, operation: scheduler.Operation, reason: str
-) -> None:
-    """Feedback, which is given for operations that have an id."""
-    if operation.id is not None:
-        failed = mesos.OperationStatus(
-            operation_id=operation.id, state="OPERATION_ERROR", message=reason
-        )
-        event = scheduler.Event(
-            type="UPDATE_OPERATION_STATUS",
-            update_operation_status=scheduler.UpdateOperationStatus(status=failed),
-        )
-        master.tell(framework, event)
+    operations.refuse(master, framework, operation, reason)
 
 
 def _drop(
@@ -189,7 +192,7 @@ def _drop(
             tasks.send(master, framework, status)
         if not infos:
             reason_told = f"Operation attempted with invalid offers: {fault}"
-            _fail_operation(master, framework, operation, reason_told)
+            operations.refuse(master, framework, operation, reason_told)
 
 
 def decline(
@@ -287,26 +290,21 @@ def _tear_down(
 def _reconcile_operations(
     master: "MasterMachine", now: float, framework: Framework, call: scheduler.Call
 ) -> None:
-    """No operation is ever under way here, so every one asked for is unknown."""
     assert call.reconcile_operations is not None
-    for asked in call.reconcile_operations.operations:
-        unknown = mesos.OperationStatus(
-            operation_id=asked.operation_id,
-            state="OPERATION_UNKNOWN",
-            message="Reconciliation: Operation is unknown",
-            agent_id=asked.agent_id,
-        )
-        event = scheduler.Event(
-            type="UPDATE_OPERATION_STATUS",
-            update_operation_status=scheduler.UpdateOperationStatus(status=unknown),
-        )
-        master.tell(framework, event)
+    operations.reconcile(master, framework, call.reconcile_operations.operations)
+
+
+def _acknowledge_operation(
+    master: "MasterMachine", now: float, framework: Framework, call: scheduler.Call
+) -> None:
+    assert call.acknowledge_operation_status is not None
+    operations.acknowledge(master, framework, call.acknowledge_operation_status)
 
 
 def _ignore(
     master: "MasterMachine", now: float, framework: Framework, call: scheduler.Call
 ) -> None:
-    """REQUEST, as the original's allocator does; operations never go out."""
+    """REQUEST, as the original's allocator does."""
 
 
 _CALLS: Mapping[str, Callable[["MasterMachine", float, Framework, scheduler.Call], None]] = {
@@ -324,7 +322,7 @@ _CALLS: Mapping[str, Callable[["MasterMachine", float, Framework, scheduler.Call
     "REQUEST": _ignore,
     "ACCEPT_INVERSE_OFFERS": inverse_offers.answer,
     "DECLINE_INVERSE_OFFERS": inverse_offers.answer,
-    "ACKNOWLEDGE_OPERATION_STATUS": _ignore,
+    "ACKNOWLEDGE_OPERATION_STATUS": _acknowledge_operation,
 }
 
 

@@ -92,6 +92,15 @@ class MachinesStarted(Event, frozen=True):
     machines: list[mesos.MachineID]
 
 
+class OperationRequested(Event, frozen=True):
+    """An operator changes the resources of an agent."""
+
+    request: str
+    agent_id: str
+    operation: mesos.Operation
+    principal: str | None = None
+
+
 class FileWanted(Event, frozen=True):
     """A file of the master's is read; `effect` answers it."""
 

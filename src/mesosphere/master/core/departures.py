@@ -11,7 +11,7 @@ import msgspec
 
 from mesosphere.kernel.effects import EndStream, Send
 from mesosphere.kernel.http import Response, text_response
-from mesosphere.master.core import inverse_offers, offers, tasks
+from mesosphere.master.core import inverse_offers, offers, operations, tasks
 from mesosphere.master.core.commands import AgentGone
 from mesosphere.master.core.registry import GONE, UNREACHABLE, AgentRecord
 from mesosphere.master.core.state import Agent, Framework, TaskRecord
@@ -112,6 +112,7 @@ def take_out(
         framework = master.state.frameworks.get(record.key[0])
         if framework is not None:
             _lose_task(master, now, framework, record, precise, reason)
+    operations.lose(master, agent, precise, reason)
     failure = scheduler.Failure(agent_id=mesos.AgentID(agent.id))
     for framework in master.state.frameworks.values():
         master.tell(framework, scheduler.Event(type="FAILURE", failure=failure))

@@ -52,6 +52,7 @@ from mesosphere.master.core import (
     inverse_offers,
     maintenance,
     offers,
+    operations,
 )
 from mesosphere.master.core.allocator.allocator import Allocator
 from mesosphere.master.core.config import HEARTBEAT_S, MasterConfig
@@ -316,5 +317,6 @@ _HANDLERS: Mapping[type[Event], Callable[..., None]] = {
     commands.ScheduleReplaced: maintenance.replace_schedule,
     commands.MachinesStopped: maintenance.stop_machines,
     commands.MachinesStarted: maintenance.start_machines,
+    commands.OperationRequested: operations.request,
     commands.FileWanted: lambda master, now, event: master.out.append(event.effect),
 }

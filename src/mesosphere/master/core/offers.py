@@ -126,10 +126,10 @@ def refuse(
     master.make_dirty(offer.agent)
 
 
-def rescind(master: "MasterMachine", now: float, offer: Offer) -> None:
-    """Take an offer back and say so."""
+def rescind(master: "MasterMachine", now: float, offer: Offer, refuse_s: float = 0.0) -> None:
+    """Take an offer back and say so; `refuse_s` hides the like of it from the framework."""
     framework = master.state.frameworks.get(offer.framework)
-    give_back(master, now, offer)
+    give_back(master, now, offer, refuse_s)
     if framework is not None:
         event = scheduler.Rescind(offer_id=mesos.OfferID(offer.id))
         master.tell(framework, scheduler.Event(type="RESCIND", rescind=event))

@@ -2,7 +2,8 @@
 
 Invariants, held by the modules that change it: a task is in its framework's and its agent's index;
 an agent's `used` is the sum of its tasks that hold resources, `offered` that of its offers; the
-share tree is charged with both; an offer is in the index, its framework and its agent, or nowhere.
+share tree is charged with both; an offer is in the index, its framework and its agent, or nowhere;
+an operation is in its agent's index, and in its framework's if it has an id.
 """
 
 from collections import deque
@@ -71,7 +72,10 @@ class Outage:
 
 @dataclass(slots=True)
 class Agent:
-    """A registered agent. `stream` is None while its connection is broken."""
+    """A registered agent. `stream` is None while its connection is broken.
+
+    A shared volume is in `total` once, in `used` as often as it is used.
+    """
 
     id: str
     info: mesos.AgentInfo
@@ -93,6 +97,7 @@ class Agent:
     tasks: dict[TaskKey, TaskRecord] = field(default_factory=dict)
     executors: dict[tuple[str, str], mesos.ExecutorInfo] = field(default_factory=dict)
     offers: dict[str, Offer] = field(default_factory=dict)
+    operations: dict[bytes, mesos.OperationRecord] = field(default_factory=dict)
     slot: Slot | None = None  # made by the first cycle that sees it
     _free: tuple[Resources, Resources, Resources, Resources] | None = None
 
@@ -109,7 +114,9 @@ class Agent:
 
     @property
     def free(self) -> Resources:
-        """What nobody uses and nobody is offered: the same object until one of the three changes.
+        """What nobody uses and nobody is offered, and the shared volumes, which all may use.
+
+        It is the same object until one of the three changes.
 
         Resources never change, so that they are the same says all.
         """
@@ -121,6 +128,9 @@ class Agent:
             or known[3] is not self.offered
         ):
             free = self.total - self.used - self.offered
+            shared = self.total.shared()
+            if shared:
+                free = free.non_shared() + shared
             known = self._free = (free, self.total, self.used, self.offered)
         return known[0]
 
@@ -151,6 +161,7 @@ class Framework:
     offers: dict[str, Offer] = field(default_factory=dict)
     inverse_offers: dict[str, InverseOffer] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    operations: dict[str, mesos.OperationRecord] = field(default_factory=dict)  # those with an id
 
     @property
     def is_connected(self) -> bool:

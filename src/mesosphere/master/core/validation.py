@@ -6,6 +6,7 @@ Source: Mesos, src/master/validation.cpp, src/common/roles.cpp, src/common/valid
 
 import re
 
+from mesosphere.kernel.conversions import as_held
 from mesosphere.kernel.ids import check_id
 from mesosphere.kernel.resources import Resources
 from mesosphere.master.core.state import Framework
@@ -145,7 +146,7 @@ def check_task(
     roles = {identity.allocation_role for identity, _ in resources} - {None}
     if roles - {role}:
         return "Task resources are allocated to a role that is not the offer's"
-    wanted = resources.allocated_to(None)
+    wanted = as_held(resources.allocated_to(None), left)
     if wanted.is_empty:
         return "Task uses no resources"
     if not left.contains(wanted):

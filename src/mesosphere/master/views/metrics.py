@@ -4,9 +4,11 @@ Source: Mesos, docs/monitoring.md; src/master/metrics.cpp.
 """
 
 import re
+from collections.abc import Iterable
 
 from mesosphere.kernel.resources import number
 from mesosphere.master.core.machine import MasterMachine
+from mesosphere.master.core.state import Agent
 
 SCALARS = ("cpus", "gpus", "mem", "disk")
 COUNTERS = (
@@ -27,6 +29,15 @@ COUNTERS = (
     "master/invalid_status_updates",
     "master/valid_status_update_acknowledgements",
     "master/invalid_status_update_acknowledgements",
+    "master/valid_operation_status_updates",
+    "master/invalid_operation_status_updates",
+    "master/valid_operation_status_update_acknowledgements",
+    "master/invalid_operation_status_update_acknowledgements",
+    "master/operations/finished",
+    "master/operations/failed",
+    "master/operations/error",
+    "master/operations/dropped",
+    "master/operations/gone_by_operator",
     "allocator/mesos/allocation_runs",
 )
 
@@ -63,6 +74,7 @@ def snapshot(master: MasterMachine) -> dict[str, float]:
             if name not in COUNTERS:
                 values[name] = values.get(name, 0) + 1
     values["master/tasks_unreachable"] = unreachable
+    values |= _pending_operations(agents)
     for name in SCALARS:
         total = number(sum(agent.total.scalar(name) for agent in agents))
         used = number(sum(agent.used.scalar(name) for agent in agents))
@@ -77,6 +89,18 @@ def snapshot(master: MasterMachine) -> dict[str, float]:
         for role in framework.roles:
             values[f"{prefix}/roles/{role}/suppressed"] = float(role in framework.suppressed)
     return {**values, **master.gauges}
+
+
+def _pending_operations(agents: Iterable[Agent]) -> dict[str, float]:
+    """Operations that have no end yet: `master/operations/pending` and by type."""
+    values: dict[str, float] = {"master/operations/pending": 0}
+    for agent in agents:
+        for record in agent.operations.values():
+            if record.latest_status.state == "OPERATION_PENDING":
+                name = f"master/operations/{record.info.type.lower()}/pending"
+                values[name] = values.get(name, 0) + 1
+                values["master/operations/pending"] += 1
+    return values
 
 
 def prometheus(master: MasterMachine) -> str:

@@ -67,6 +67,14 @@ def _master(master: MasterMachine) -> answers.GetMaster:
     )
 
 
+def _operations(master: MasterMachine) -> answers.GetOperations:
+    return answers.GetOperations(
+        operations=[
+            record for found in master.state.agents.values() for record in found.operations.values()
+        ]
+    )
+
+
 READS: Mapping[str, Callable[[MasterMachine], WireStruct]] = {
     "GET_HEALTH": lambda master: answers.GetHealth(healthy=True),
     "GET_FLAGS": _flags,
@@ -77,7 +85,7 @@ READS: Mapping[str, Callable[[MasterMachine], WireStruct]] = {
     "GET_AGENTS": snapshot.agents,
     "GET_FRAMEWORKS": snapshot.frameworks,
     "GET_EXECUTORS": snapshot.executors,
-    "GET_OPERATIONS": lambda master: answers.GetOperations(),
+    "GET_OPERATIONS": _operations,
     "GET_TASKS": snapshot.tasks,
     "GET_ROLES": _roles,
     "GET_WEIGHTS": _weights,
@@ -90,4 +98,4 @@ READS: Mapping[str, Callable[[MasterMachine], WireStruct]] = {
     ),
     "GET_QUOTA": lambda master: answers.GetQuota(status=mesos.QuotaStatus()),
 }
-"""Calls that only read. There is no quota or operation yet, so those are empty."""
+"""Calls that only read. There is no quota yet, so it is empty."""

@@ -13,7 +13,9 @@ from mesosphere.wire.mesos.base import Double, Int32, UInt32, WireStruct
 from mesosphere.wire.mesos.commands import KillPolicy
 from mesosphere.wire.mesos.enums import LinkCallType, LinkEventType, TaskState
 from mesosphere.wire.mesos.frameworks import FrameworkInfo
-from mesosphere.wire.mesos.ids import AgentID, ExecutorID, FrameworkID, TaskID
+from mesosphere.wire.mesos.ids import UUID, AgentID, ExecutorID, FrameworkID, TaskID
+from mesosphere.wire.mesos.operations import Operation, OperationRecord, OperationStatus
+from mesosphere.wire.mesos.resources import Resource
 from mesosphere.wire.mesos.tasks import ExecutorInfo, Task, TaskGroupInfo, TaskInfo, TaskStatus
 
 PATH = "/api/v1/agent"
@@ -37,7 +39,11 @@ class ExecutorReport(WireStruct, kw_only=True):
 
 
 class Subscribe(WireStruct, kw_only=True):
-    """The agent presents itself; `agent_info.id` is set if it was admitted before."""
+    """The agent presents itself; `agent_info.id` is set if it was admitted before.
+
+    `agent_info.resources` are those of its flags, `total_resources` those that it has now, with
+    reservations and volumes; `operations` are those without acknowledgement.
+    """
 
     agent_info: AgentInfo
     version: str
@@ -46,6 +52,8 @@ class Subscribe(WireStruct, kw_only=True):
     executors: list[ExecutorReport] = []
     frameworks: list[FrameworkInfo] = []
     completed_frameworks: list[FrameworkInfo] = []
+    total_resources: list[Resource] = []
+    operations: list[OperationRecord] = []
 
 
 class Update(WireStruct, kw_only=True):
@@ -81,6 +89,14 @@ class Message(WireStruct, kw_only=True):
     data: bytes
 
 
+class UpdateOperation(WireStruct, kw_only=True):
+    """How an operation went; `status.uuid` is what is acknowledged."""
+
+    operation_uuid: UUID
+    framework_id: FrameworkID | None = None
+    status: OperationStatus
+
+
 class Call(WireStruct, kw_only=True):
     """From agent to master. PONG has no body."""
 
@@ -91,6 +107,7 @@ class Call(WireStruct, kw_only=True):
     unregister: Unregister | None = None
     exited_executor: ExitedExecutor | None = None
     message: Message | None = None
+    update_operation: UpdateOperation | None = None
 
 
 class Subscribed(WireStruct, kw_only=True):
@@ -175,6 +192,27 @@ class Drain(WireStruct, kw_only=True):
     config: DrainConfig
 
 
+class ApplyOperation(WireStruct, kw_only=True):
+    """Convert resources; without `framework_id` it is an operator's wish."""
+
+    operation: Operation
+    operation_uuid: UUID
+    framework_id: FrameworkID | None = None
+
+
+class AcknowledgeOperation(WireStruct, kw_only=True):
+    """Somebody has this status of an operation; a terminal one may be forgotten."""
+
+    operation_uuid: UUID
+    status_uuid: UUID
+
+
+class ReconcileOperations(WireStruct, kw_only=True):
+    """Operations that the agent must answer for: OPERATION_DROPPED for each it does not know."""
+
+    operations: list[UUID] = []
+
+
 class Ping(WireStruct, kw_only=True):
     """`connected` false: the master does not count this agent as subscribed; subscribe again."""
 
@@ -212,3 +250,6 @@ class Event(WireStruct, kw_only=True):
     ping: Ping | None = None
     shutdown: Shutdown | None = None
     error: Error | None = None
+    apply_operation: ApplyOperation | None = None
+    acknowledge_operation: AcknowledgeOperation | None = None
+    reconcile_operations: ReconcileOperations | None = None

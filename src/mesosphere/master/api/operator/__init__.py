@@ -14,7 +14,15 @@ Source: Mesos, include/mesos/v1/master/master.proto, src/master/http.cpp.
 from mesosphere.kernel.events import Event
 from mesosphere.kernel.http import Request, Response, text_response
 from mesosphere.master.api.answers import Answer
-from mesosphere.master.api.operator import agents, files, following, frameworks, maintenance, reads
+from mesosphere.master.api.operator import (
+    agents,
+    files,
+    following,
+    frameworks,
+    maintenance,
+    operations,
+    reads,
+)
 from mesosphere.master.api.operator.table import Handlers
 from mesosphere.master.core.machine import MasterMachine
 from mesosphere.wire.errors import WireError
@@ -28,6 +36,7 @@ CALLS: Handlers = {
     **agents.CALLS,
     **maintenance.CALLS,
     **files.CALLS,
+    **operations.CALLS,
 }
 """Every call of the operator API that this master takes."""
 
