@@ -1,8 +1,8 @@
 """Draining: an operator empties an agent, or only keeps new tasks away from it.
 
 A *deactivated* agent is offered to nobody. A *draining* one is deactivated and told to end its
-tasks; it is *drained* when no task is left in the books, which is when the last end was
-acknowledged, and then, if that was wished, marked gone.
+tasks; it is *drained* when no task and no operation is left in the books, which is when the last
+end was acknowledged, and then, if that was wished, marked gone.
 
 Invariants: the registry says so first; the wish holds across changes of leader and returns of the
 agent until it is taken back; nothing is launched on an agent that drains or is drained.
@@ -171,7 +171,9 @@ def check_relieved(master: "MasterMachine", now: float) -> None:
 
 def check(master: "MasterMachine", now: float, agent: Agent) -> None:
     """An agent that drains is drained once nothing is left on it."""
-    if agent.drain is None or agent.drain.state != DRAINING or agent.tasks:
+    if agent.drain is None or agent.drain.state != DRAINING:
+        return
+    if agent.tasks or agent.operations:
         return
     record = master.registry.agents.get(agent.id)
     if record is None or record.drain is None or record.drain.state != DRAINING:

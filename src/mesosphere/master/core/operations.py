@@ -163,6 +163,8 @@ def _add(master: "MasterMachine", agent: Agent, record: mesos.OperationRecord) -
 
 def _remove(master: "MasterMachine", agent: Agent, record: mesos.OperationRecord) -> None:
     agent.operations.pop(record.uuid.value, None)
+    if agent.drain is not None:
+        master.state.relieved[agent.id] = None
     framework = _framework_of(master, record)
     if framework is not None and record.info.id is not None:
         framework.operations.pop(record.info.id.value, None)
