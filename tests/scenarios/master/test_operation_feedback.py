@@ -45,7 +45,7 @@ def test_a_status_is_told_with_a_uuid_and_forgotten_once_acknowledged() -> None:
     acknowledge(framework, agent, "op", sent["uuid"]["value"])
     [told] = agent.stream.of("ACKNOWLEDGE_OPERATION")
     assert told == {"operation_uuid": applied["operation_uuid"], "status_uuid": sent["uuid"]}
-    assert operate_read(world, "GET_OPERATIONS") == {"operations": []}
+    assert operate_read(world, "GET_OPERATIONS") == {}
     metrics = world.read("/metrics/snapshot")
     assert metrics["master/operations/finished"] == 1
     assert metrics["master/operations/reserve/finished"] == 1
@@ -72,7 +72,7 @@ def test_operations_without_an_id_are_acknowledged_by_the_master() -> None:
     assert statuses(framework) == []
     [told] = agent.stream.of("ACKNOWLEDGE_OPERATION")
     assert told["status_uuid"] == sent["uuid"]
-    assert operate_read(world, "GET_OPERATIONS") == {"operations": []}
+    assert operate_read(world, "GET_OPERATIONS") == {}
 
 
 def test_a_status_nobody_waits_for_is_acknowledged_so_that_it_is_not_repeated() -> None:
@@ -167,7 +167,7 @@ def test_an_agent_is_asked_for_the_operations_that_it_never_got() -> None:
     sent = agent.answer_operation(applied, "OPERATION_DROPPED")
     assert statuses(framework)[-1]["state"] == "OPERATION_DROPPED"
     acknowledge(framework, agent, "op", sent["uuid"]["value"])
-    assert operate_read(world, "GET_OPERATIONS") == {"operations": []}
+    assert operate_read(world, "GET_OPERATIONS") == {}
     assert world.read("/metrics/snapshot")["master/operations/dropped"] == 1
 
 
@@ -205,7 +205,7 @@ def test_the_operations_of_a_lost_agent_are_told_of_once(way: str, state: str) -
     [status] = statuses(framework)
     assert (status["state"], status["operation_id"]) == (state, {"value": "op"})
     assert "uuid" not in status
-    assert operate_read(world, "GET_OPERATIONS") == {"operations": []}
+    assert operate_read(world, "GET_OPERATIONS") == {}
     assert reconcile(framework, ("op", agent.id))[0]["state"] == state
 
 
