@@ -26,3 +26,5 @@ class ExitCode(IntEnum):
     """The master refused this agent for good (gone, or on a machine that is down)."""
     FRAMEWORK_REFUSED = 73
     """The master refused this framework for good (its id was removed)."""
+    AGENTS_MISSING = 74
+    """After a change of leader more agents are missing than the master may give up."""

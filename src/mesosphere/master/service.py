@@ -1,12 +1,14 @@
 """Runs a master: flags to configuration, configuration to machine, machine to node."""
 
 import os
+import re
 import socket
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mesosphere import MESOS_VERSION
+from mesosphere.kernel.durations import parse_duration
 from mesosphere.kernel.exit_codes import ExitCode
 from mesosphere.kernel.flags import HelpRequested, Settings, UsageError, parse
 from mesosphere.kernel.ids import IdSource
@@ -40,6 +42,11 @@ def configure(settings: Settings) -> MasterConfig:
         agent_ping_interval_s=settings.agent_ping_timeout,
         max_agent_ping_timeouts=settings.max_agent_ping_timeouts,
         agent_reregister_timeout_s=settings.agent_reregister_timeout,
+        agent_removal_interval_s=_removal_interval(settings.agent_removal_rate_limit),
+        recovery_agent_removal_limit=_part(settings.recovery_agent_removal_limit),
+        registry_gc_interval_s=settings.registry_gc_interval,
+        registry_max_agent_age_s=settings.registry_max_agent_age,
+        registry_max_agent_count=settings.registry_max_agent_count,
         max_completed_frameworks=settings.max_completed_frameworks,
         max_completed_tasks_per_framework=settings.max_completed_tasks_per_framework,
         max_unreachable_tasks_per_framework=settings.max_unreachable_tasks_per_framework,
@@ -51,6 +58,27 @@ def configure(settings: Settings) -> MasterConfig:
         fair_sharing_excluded=settings.fair_sharing_excluded_resource_names,
         flags=settings.as_strings(),
     )
+
+
+def _removal_interval(text: str | None) -> float:
+    """Seconds between two removals of "N/duration"; 0: no limit."""
+    if text is None:
+        return 0.0
+    count, _, duration = text.partition("/")
+    try:
+        permits, seconds = int(count), parse_duration(duration)
+    except ValueError as error:
+        raise UsageError(f"--agent_removal_rate_limit: '{text}' is not N/duration") from error
+    if permits <= 0 or seconds <= 0:
+        raise UsageError(f"--agent_removal_rate_limit: both parts of '{text}' must be above 0")
+    return seconds / permits
+
+
+def _part(text: str) -> float:
+    """0 to 1 of "0%" to "100%"."""
+    if not re.fullmatch(r"\d{1,3}(\.\d+)?%", text) or float(text[:-1]) > 100:
+        raise UsageError(f"--recovery_agent_removal_limit: '{text}' is not 0% to 100%")
+    return float(text[:-1]) / 100
 
 
 def _weights(text: str | None) -> dict[str, float]:

@@ -19,6 +19,7 @@ from mesosphere.master.core import (
     frameworks,
     maintenance,
     operations,
+    removals,
     snapshot,
     tasks,
 )
@@ -58,6 +59,8 @@ def take(master: "MasterMachine", now: float, event: AgentCalled) -> None:
         master.reply(event.request, text_response(403, "Agent is not subscribed on this stream"))
     else:
         agent.missed_pings = 0
+        if master.state.removals:
+            removals.cancel(master, agent.id)
         fault = _CALLS[call.type](master, now, agent, call)
         master.reply(event.request, text_response(400, fault) if fault else ACCEPTED)
 
@@ -160,6 +163,7 @@ def _admit(
     old = state.agents.get(agent.id)
     was_unreachable = state.unreachable.pop(agent.id, None) is not None
     state.recovered.pop(agent.id, None)
+    removals.cancel(master, agent.id)
     unreported: list[TaskRecord] = []
     if old is not None:
         agent.registered_at = old.registered_at

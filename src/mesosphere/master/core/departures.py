@@ -11,9 +11,9 @@ import msgspec
 
 from mesosphere.kernel.effects import EndStream, Send
 from mesosphere.kernel.http import Response, text_response
-from mesosphere.master.core import inverse_offers, offers, operations, tasks
+from mesosphere.master.core import inverse_offers, offers, operations, removals, tasks
 from mesosphere.master.core.commands import AgentGone
-from mesosphere.master.core.registry import GONE, UNREACHABLE, AgentRecord
+from mesosphere.master.core.registry import ADMITTED, GONE, UNREACHABLE, AgentRecord
 from mesosphere.master.core.state import Agent, Framework, TaskRecord
 from mesosphere.wire import mesos, recordio
 from mesosphere.wire.mesos import answers, codec, link, scheduler
@@ -59,29 +59,21 @@ def ping_all(master: "MasterMachine", now: float) -> None:
     """Ask every agent whether it is there; one that was silent too long is unreachable."""
     for agent in list(master.state.agents.values()):
         if agent.missed_pings >= master.config.max_agent_ping_timeouts:
-            _mark_unreachable(master, now, agent.id, agent.info)
-            continue
+            removals.schedule(master, agent.id)
         agent.missed_pings += 1
         if agent.stream is not None:
             master.out.append(Send(agent.stream, PING))
+    if master.state.removals:
+        removals.run(master, now)
 
 
-def give_up_recovered(master: "MasterMachine", now: float) -> None:
-    """Agents of an earlier leader that did not come back in time."""
-    for agent_id, info in list(master.state.recovered.items()):
-        _mark_unreachable(master, now, agent_id, info)
-
-
-def _mark_unreachable(
-    master: "MasterMachine", now: float, agent_id: str, info: mesos.AgentInfo
-) -> None:
+def mark_unreachable(master: "MasterMachine", now: float, agent_id: str) -> None:
+    """An agent is unreachable, once that is durable."""
     record = master.registry.agents.get(agent_id)
-    if record is not None and record.state == UNREACHABLE:
-        return  # it is being written
-    known = record or AgentRecord(info, UNREACHABLE, now)
-    lost = msgspec.structs.replace(known, state=UNREACHABLE, since=now)
+    if record is None or record.state != ADMITTED:
+        return  # it leaves already, or is gone for good
+    lost = msgspec.structs.replace(record, state=UNREACHABLE, since=now)
     master.registry.put_agent(agent_id, lost)
-    master.state.count("master/slave_unreachable_scheduled")
 
     def lose(later: float) -> None:
         record = master.registry.agents.get(agent_id)

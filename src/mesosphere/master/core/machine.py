@@ -53,6 +53,7 @@ from mesosphere.master.core import (
     maintenance,
     offers,
     operations,
+    removals,
 )
 from mesosphere.master.core.allocator.allocator import Allocator
 from mesosphere.master.core.config import HEARTBEAT_S, MasterConfig
@@ -176,6 +177,7 @@ class MasterMachine:
                 self.state.unreachable[agent_id] = record.since
             elif record.state == GONE:
                 self.state.gone[agent_id] = record.since
+        self.state.recovered_count = len(self.state.recovered)
         maintenance.take(self, now, self.registry.maintenance)
         for framework_id, known in self.registry.frameworks.items():
             frameworks.recover(self, framework_id, known.info, known.registered_at)
@@ -191,6 +193,7 @@ class MasterMachine:
             SetTimer(HEARTBEAT_TIMER, HEARTBEAT_S),
             SetTimer(PING_TIMER, config.agent_ping_interval_s),
             SetTimer(RECOVERY_TIMER, config.agent_reregister_timeout_s),
+            SetTimer(removals.GC_TIMER, config.registry_gc_interval_s),
         ]
 
     def _stop(self, now: float, event: StopRequested) -> None:
@@ -222,7 +225,11 @@ class MasterMachine:
             self.out.append(SetTimer(name, self.config.agent_ping_interval_s))
             departures.ping_all(self, now)
         elif name == RECOVERY_TIMER:
-            departures.give_up_recovered(self, now)
+            removals.give_up_recovered(self, now)
+        elif name == removals.TIMER:
+            removals.run(self, now)
+        elif name == removals.GC_TIMER:
+            removals.collect(self, now)
         elif name.startswith(frameworks.FAILOVER_TIMER):
             frameworks.expire(self, now, name.removeprefix(frameworks.FAILOVER_TIMER))
 

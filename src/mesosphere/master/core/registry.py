@@ -19,8 +19,6 @@ from mesosphere.wire import mesos
 from mesosphere.wire.mesos import codec
 
 BUCKETS = 64
-GONE_LIMIT = 102_400
-"""Unreachable and gone agents remembered; the oldest are dropped."""
 
 ADMITTED = "admitted"
 UNREACHABLE = "unreachable"
@@ -69,16 +67,6 @@ class Registry:
         self.agents[agent_id] = record
         self._buckets.setdefault(path, {})[agent_id] = record
         self.ledger.mark(path)
-        if record.state != ADMITTED:
-            self._forget_oldest(record.state)
-
-    def _forget_oldest(self, state: str) -> None:
-        if len(self.agents) <= GONE_LIMIT:
-            return
-        old = [name for name, record in self.agents.items() if record.state == state]
-        if len(old) > GONE_LIMIT:
-            oldest = min(old, key=lambda name: (self.agents[name].since, name))
-            self.remove_agent(oldest)
 
     def remove_agent(self, agent_id: str) -> None:
         """Forget an agent."""

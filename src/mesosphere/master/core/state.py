@@ -213,6 +213,9 @@ class State:
     machines: dict[Key, tuple[mesos.MachineID, mesos.Unavailability, Mode]] = field(
         default_factory=dict
     )
+    removals: dict[str, None] = field(default_factory=dict)  # agents that wait to be given up
+    next_removal_at: float = 0.0
+    recovered_count: int = 0  # agents of earlier leaders, at first
     relieved: dict[str, None] = field(default_factory=dict)  # agents that drain and lost a task
     outages: dict[str, None] = field(default_factory=dict)  # agents that have one
     streams: dict[str, tuple[str, str]] = field(default_factory=dict)  # stream -> (kind, id)

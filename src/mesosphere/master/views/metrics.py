@@ -23,8 +23,16 @@ COUNTERS = (
     "master/slave_registrations",
     "master/slave_reregistrations",
     "master/slave_removals",
+    "master/slave_removals/reason_unhealthy",
+    "master/slave_removals/reason_unregistered",
+    "master/slave_removals/reason_registered",
     "master/slave_unreachable_scheduled",
     "master/slave_unreachable_completed",
+    "master/slave_unreachable_canceled",
+    "master/slave_shutdowns_scheduled",
+    "master/slave_shutdowns_completed",
+    "master/slave_shutdowns_canceled",
+    "master/recovery_slave_removals",
     "master/valid_status_updates",
     "master/invalid_status_updates",
     "master/valid_status_update_acknowledgements",
@@ -47,6 +55,7 @@ def snapshot(master: MasterMachine) -> dict[str, float]:
     state = master.state
     agents, frameworks = list(state.agents.values()), list(state.frameworks.values())
     connected = sum(1 for agent in agents if agent.is_connected)
+    active = sum(1 for agent in agents if agent.is_connected and agent.is_active)
     subscribed = sum(1 for framework in frameworks if framework.is_connected)
     values: dict[str, float] = dict.fromkeys(COUNTERS, 0)
     values |= {
@@ -54,8 +63,8 @@ def snapshot(master: MasterMachine) -> dict[str, float]:
         "master/uptime_secs": master.gauges.get("process/uptime_secs", 0.0),
         "master/slaves_connected": connected,
         "master/slaves_disconnected": len(agents) - connected,
-        "master/slaves_active": connected,
-        "master/slaves_inactive": len(agents) - connected,
+        "master/slaves_active": active,
+        "master/slaves_inactive": len(agents) - active,
         "master/slaves_unreachable": len(state.unreachable),
         "master/frameworks_connected": subscribed,
         "master/frameworks_disconnected": len(frameworks) - subscribed,
