@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from tests.integration.container_bench import DEADLINE_S, GROUPS, KINDS, make_bench, needs_oci
 
-from mesosphere.agent.core.containers import ResourceLimit, Uri
+from mesosphere.agent.core.containers import Uri
+from mesosphere.agent.core.surroundings import ResourceLimit
 from mesosphere.kernel.effects import (
     DestroyContainer,
     RecoverContainers,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.integration.container_bench import DEADLINE_S, KINDS, make_bench, needs_oci
 
+from mesosphere.agent.core.surroundings import Network, Surroundings
 from mesosphere.agent.disk_watch import DiskWatch
 from mesosphere.kernel.effects import DestroyContainer
 from mesosphere.kernel.events import ContainerExited, ContainerStarted
@@ -94,3 +95,41 @@ async def test_a_sandbox_that_outgrows_its_disk_ends_its_task_alone(
     assert "small" in bench.containerizer.leaders
     bench.perform(DestroyContainer("small"))
     await bench.find(ContainerExited, "small")
+
+
+@needs_oci
+async def test_capabilities_and_system_calls_are_what_was_asked(
+    make_bench: Any, tmp_path: Path
+) -> None:
+    bench = await make_bench("oci")
+    tmp_path.joinpath("p.json").write_text(
+        '{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": '
+        '[{"names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_ERRNO"}]}'
+    )
+    bench.settle(seccomp_dir=str(tmp_path))
+    around = Surroundings(effective=("CAP_CHOWN",), seccomp="p.json")
+    script = "grep Cap /proc/self/status; mkdir made || echo refused"
+    for name, user in (("root", None), ("user", "nobody")):
+        for place in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+            place.chmod(0o755)
+        sandbox = bench.launch(name, script, around=around, user=user)
+        assert (await bench.find(ContainerExited, name)).status == 0
+        told = (sandbox / "stdout").read_text()
+        assert "CapEff:\t0000000000000001" in told and "CapBnd:\t0000000000000001" in told
+        assert "refused" in told and not (sandbox / "made").exists()
+
+
+@needs_oci
+async def test_a_container_may_have_processes_memory_and_networks_of_its_own(
+    make_bench: Any,
+) -> None:
+    bench = await make_bench("oci")
+    networks = (Network("none"),)
+    around = Surroundings(share_pid=False, private_ipc=True, shm_mib=3, networks=networks)
+    script = "echo $$; df -m /dev/shm | tail -1; wc -l < /proc/net/dev"
+    sandbox = bench.launch("c1", script, around=around)
+    await bench.find(ContainerExited, "c1")
+    told = (sandbox / "stdout").read_text().splitlines()
+    assert told[0] == "1"
+    assert told[1].split()[1] == "3"
+    assert told[-1] == "3", told  # two lines of heading, and the loopback

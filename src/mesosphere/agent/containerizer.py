@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import signal
-import sys
+import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,8 @@ from mesosphere.agent.core.commands import SupervisionFailed
 from mesosphere.agent.isolation import plans, sandboxes
 from mesosphere.agent.isolation.limitations import Limitation, judge_memory
 from mesosphere.agent.isolation.processes import read_record, write_aside
+from mesosphere.agent.isolation.seccomp import ProfileError
+from mesosphere.agent.isolation.starting import program
 from mesosphere.agent.supervision import Supervision, SupervisorGone
 from mesosphere.kernel.effects import (
     DestroyContainer,
@@ -41,15 +43,10 @@ from mesosphere.kernel.events import (
 
 LAUNCHES_AT_ONCE = 16
 """Containers in preparation at one time; more wait their turn."""
-FETCH_TIMEOUT_S = 1800.0
-"""Longest fetch of all URIs of one task."""
-KEPT = ("isolation", "sandbox", "directory", "rlimits", "disk_bytes")
+WORK_TIMEOUT_S = 1800.0
+"""Longest fetch of all URIs of one task, or of its image."""
+KEPT = ("isolation", "sandbox", "directory", "rlimits", "disk_bytes", "execute", "gpus")
 """What of a plan is needed while its container runs."""
-_FETCH = (
-    "import sys; sys.path.insert(0, sys.argv[1]);"
-    " from mesosphere.agent.fetcher import main; sys.exit(main())"
-)
-_SOURCES = str(Path(__file__).resolve().parents[2])
 
 
 class World(Protocol):
@@ -68,6 +65,7 @@ class _Launch:
     def __init__(self) -> None:
         self.doomed = False
         self.process: asyncio.subprocess.Process | None = None
+        self.image = ""
 
 
 class Containerizer:
@@ -141,13 +139,16 @@ class Containerizer:
             raise _Failed("sandbox", str(error)) from error
         if plan["uris"]:
             await self._fetch(plan, user, launch)
+        image = await self._find_image(plan, launch) if "image" in plan else None
         if launch.doomed:
             raise _Failed("launch", "killed before it was started")
         try:
-            request = plans.spawn_request(plan, user)
-            kept = {key: plan[key] for key in KEPT}
-            kept["execute"] = plan.get("execute")
+            kept = {key: plan[key] for key in KEPT if key in plan}
+            kept["image"] = image["id"] if image is not None else ""
             write_aside(self._plans / f"{name}.json", {**kept, "user": user})
+            request = plans.spawn_request(plan, user, image)
+        except (plans.PlanError, ProfileError) as error:
+            raise _Failed("launch", str(error)) from error
         except OSError as error:
             raise _Failed("launch", f"can't write the bundle: {error.strerror}") from error
         answer = await self._spawn(name, request)
@@ -173,31 +174,45 @@ class Containerizer:
     ) -> None:
         keys = ("sandbox", "uris", "frameworks_home", "stall_timeout_s", "limit_bytes")
         job = {**{key: plan[key] for key in keys}, "user": user}
+        await self._work("fetch", program("mesosphere.agent.fetcher"), job, launch)
+
+    async def _find_image(self, plan: dict[str, Any], launch: _Launch) -> dict[str, Any]:
+        image = plan["image"]
+        command = program("mesosphere.agent.isolation.image_store", image["store"])
+        told = await self._work("image", command, {"op": "find", **image}, launch)
+        found: dict[str, Any] = json.loads(told)
+        launch.image = found["id"]
+        return found
+
+    async def _work(
+        self, phase: str, command: list[str], job: dict[str, Any], launch: _Launch
+    ) -> bytes:
+        """Let a program of ours do a part of a launch; what it tells. Raises _Failed."""
         try:
             process = launch.process = await asyncio.create_subprocess_exec(
-                sys.executable, "-I", "-S", "-c", _FETCH, _SOURCES,
-                stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+                *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE, cwd="/", start_new_session=True,
             )  # fmt: skip
         except OSError as error:
-            raise _Failed("fetch", f"the fetcher can't be started: {error}") from error
+            raise _Failed(phase, f"the {phase} can't be started: {error}") from error
         if launch.doomed:
             self._kill(process)
         try:
             told, trouble = await asyncio.wait_for(
-                process.communicate(json.dumps(job).encode()), FETCH_TIMEOUT_S
+                process.communicate(json.dumps(job).encode()), WORK_TIMEOUT_S
             )
         except TimeoutError:
-            raise _Failed("fetch", f"the fetch took longer than {FETCH_TIMEOUT_S:g} s") from None
+            raise _Failed(phase, f"the {phase} took longer than {WORK_TIMEOUT_S:g} s") from None
         finally:
             if process.returncode is None:
                 self._kill(process)
         if launch.doomed:
-            raise _Failed("fetch", "killed during the fetch")
+            raise _Failed(phase, f"killed during the {phase}")
         if process.returncode != 0:
             lines = trouble.decode(errors="replace").strip().splitlines()
             reason = told.decode(errors="replace") or (lines[-1] if lines else "no reason given")
-            raise _Failed("fetch", reason)
+            raise _Failed(phase, reason)
+        return told
 
     @staticmethod
     def _kill(process: asyncio.subprocess.Process) -> None:
@@ -350,6 +365,16 @@ class Containerizer:
         node.deliver(ContainersRecovered(running, exited), cause)
         for record in told_later:
             self._container_exited(record)
+
+    async def prune_images(self, store: str, excluded: tuple[str, ...]) -> None:
+        """Remove the images that no container has, but for the excluded names."""
+        # Asked before the ids are gathered: what is found from now on counts as used.
+        asked_at = time.time()
+        keep = {launch.image for launch in self._launching.values()}
+        keep |= {(read_record(path) or {}).get("image", "") for path in self._plans.glob("*.json")}
+        job = {"op": "prune", "keep": sorted(keep), "excluded": excluded, "asked_at": asked_at}
+        command = program("mesosphere.agent.isolation.image_store", store)
+        await self._work("prune", command, job, _Launch())
 
     async def remove_sandbox(self, node: World, effect: RemoveSandbox, cause: str | None) -> None:
         """Delete an old sandbox off the loop."""

@@ -34,8 +34,7 @@ class DiskWatch:
             kept = self._containerizer.kept(name)
             if not kept.get("sandbox"):
                 continue
-            skip = tuple(kept.get("volumes", ()))
-            used = await asyncio.to_thread(disk_usage, kept["sandbox"], skip)
+            used = await asyncio.to_thread(disk_usage, kept["sandbox"])
             self.used[name] = used
             quota = kept.get("disk_bytes")
             limited = judge_disk(used, quota) if quota else None

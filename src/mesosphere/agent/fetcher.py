@@ -277,7 +277,7 @@ def run(job: dict[str, Any]) -> None:
             raise FetchError(f"failed to extract '{uri}': damaged archive: {error}") from error
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Read the job, do it, tell the first fault."""
     job = json.load(sys.stdin)
     # Readers of archives may be loaded late; after the change of user that could fail.

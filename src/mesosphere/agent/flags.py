@@ -88,6 +88,60 @@ _CONTAINERS = (
     ),
 )  # fmt: skip
 
+_LINUX = (
+    Flag(
+        "effective_capabilities", "str", None, "Linux",
+        'JSON {"capabilities": ["NET_RAW", ..]}: what tasks have that ask for none',
+    ),
+    Flag(
+        "bounding_capabilities", "str", None, "Linux",
+        "JSON as above: the most that a task may have or ask for",
+    ),
+    Flag("seccomp_config_dir", "str", "", "Linux", "directory of seccomp profiles"),
+    Flag("seccomp_profile_name", "str", "", "Linux", "profile of tasks that name none"),
+    Flag(
+        "default_container_shm_size", "int", 64, "Linux",
+        "MiB of shared memory in a container with IPC of its own",
+    ),
+    Flag(
+        "disallow_sharing_agent_pid_namespace", "bool", False, "Linux",
+        "with namespaces/pid, no task may ask for the process ids of the host",
+    ),
+    Flag(
+        "read_only_host", "bool", False, "Linux",
+        "tasks without an image can write in their sandbox and volumes only",
+    ),
+)  # fmt: skip
+
+_IMAGES = (
+    Flag(
+        "image_providers", "str", "docker", "Images",
+        "docker, or empty to run no images (the original's default is empty)",
+    ),
+    Flag(
+        "docker_registry", "str", "https://registry-1.docker.io", "Images",
+        "server of names without one, or a directory of OCI layouts and docker save archives",
+    ),
+    Flag("docker_config", "str", "", "Images", "path of a config.json with credentials"),
+    Flag(
+        "docker_store_dir", "str", None, "Images",
+        "unpacked images; default: store/docker below the work directory",
+    ),
+    Flag(
+        "image_provisioner_backend", "str", "auto", "Images",
+        "overlay, copy, or auto: overlay where it works", choices=("auto", "overlay", "copy"),
+    ),
+    Flag(
+        "image_gc_config", "str", None, "Images",
+        'JSON {"image_disk_headroom": 0.1, "image_disk_watch_interval": {"nanoseconds": ..},'
+        ' "excluded_images": [{"type": "DOCKER", "docker": {"name": ..}}]}; none: no automatic end',
+    ),
+    Flag(
+        "sandbox_directory", "str", "/mnt/mesos/sandbox", "Images",
+        "where a container with an image finds its sandbox",
+    ),
+)  # fmt: skip
+
 _FETCHER = (
     Flag("frameworks_home", "str", "", "Fetcher", "directory that relative URIs are below"),
     Flag("fetcher_stall_timeout", "duration", 60.0, "Fetcher", "longest silence of a server"),
@@ -109,4 +163,14 @@ _OTHERS = (
     ),
 )  # fmt: skip
 
-FLAGS = (*_LINK, *_ADDRESS, *_DIRECTORIES, *_RESOURCES, *_CONTAINERS, *_FETCHER, *_OTHERS)
+FLAGS = (
+    *_LINK,
+    *_ADDRESS,
+    *_DIRECTORIES,
+    *_RESOURCES,
+    *_CONTAINERS,
+    *_LINUX,
+    *_IMAGES,
+    *_FETCHER,
+    *_OTHERS,
+)

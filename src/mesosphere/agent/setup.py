@@ -22,7 +22,7 @@ from mesosphere.wire.mesos.resources_codec import from_wire
 from mesosphere.wire.mesos.resources_codec import parse as parse_resources
 from mesosphere.wire.mesos.tasks import TaskInfo
 
-FORCES_OCI = ("cgroups", "filesystem/linux", "oci")
+FORCES_OCI = ("cgroups", "filesystem/linux", "docker/runtime", "linux/", "volume/", "oci")
 META_FILE_LIMIT_BYTES = 64 * 1024 * 1024
 
 
@@ -69,7 +69,65 @@ def describe_host(settings: Settings, work_dir: Path, runtime_dir: Path) -> Host
         stall_timeout_s=settings.fetcher_stall_timeout,
         fetch_limit_bytes=settings.fetcher_size_limit,
         agent_user=_own_user(),
+        **_linux_part(settings),
+        **_image_part(settings, work_dir, "" if why_not else "oci"),
     )
+
+
+def _linux_part(settings: Settings) -> dict[str, Any]:
+    return {
+        "ipc_namespace": "namespaces/ipc" in settings.isolation,
+        "forbid_sharing_pid": settings.disallow_sharing_agent_pid_namespace,
+        "shm_mib": settings.default_container_shm_size,
+        "effective_capabilities": _capabilities(settings, "effective_capabilities"),
+        "bounding_capabilities": _capabilities(settings, "bounding_capabilities"),
+        "seccomp_dir": settings.seccomp_config_dir,
+        "seccomp_profile": settings.seccomp_profile_name,
+        "read_only_root": settings.read_only_host,
+    }
+
+
+def _capabilities(settings: Settings, name: str) -> tuple[str, ...] | None:
+    value = json_object(settings, name)
+    if value is None:
+        return None
+    names = value.get("capabilities", [])
+    known = [f"CAP_{each}" for each in names if isinstance(each, str)]
+    wrong = [each for each in known if each not in probe.CAPABILITIES]
+    if wrong or len(known) != len(names):
+        raise UsageError(f"--{name}: {', '.join(wrong) or names} is no capability of Linux")
+    return tuple(known)
+
+
+def json_object(settings: Settings, name: str) -> dict[str, Any] | None:
+    """A flag that holds a JSON object; None if it is not given. Raises UsageError."""
+    text = getattr(settings, name)
+    if not text:
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError as error:
+        raise UsageError(f"--{name}: {error}") from error
+    if not isinstance(value, dict):
+        raise UsageError(f"--{name}: a JSON object is needed, not {text}")
+    return value
+
+
+def _image_part(settings: Settings, work_dir: Path, isolation: str) -> dict[str, Any]:
+    providers = [name for name in settings.image_providers.split(",") if name.strip()]
+    if any(name.strip().lower() != "docker" for name in providers):
+        raise UsageError(f"--image_providers: '{settings.image_providers}': only docker is there")
+    backend = settings.image_provisioner_backend
+    if isolation == "oci" and providers and backend == "auto":
+        backend = "copy" if probe.why_no_overlay(work_dir) else "overlay"
+    return {
+        "why_no_images": "" if providers else "--image_providers is empty",
+        "image_backend": backend,
+        "image_store": settings.docker_store_dir or str(work_dir / "store" / "docker"),
+        "docker_registry": settings.docker_registry,
+        "docker_config": settings.docker_config,
+        "sandbox_directory": settings.sandbox_directory,
+    }
 
 
 def _own_user() -> str:
@@ -128,14 +186,8 @@ def attributes(settings: Settings) -> tuple[Any, ...]:
 
 def environment(settings: Settings) -> dict[str, str]:
     """`--executor_environment_variables`."""
-    text = settings.executor_environment_variables
-    if not text:
-        return {}
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise UsageError(f"--executor_environment_variables: {error}") from error
-    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+    value = json_object(settings, "executor_environment_variables") or {}
+    if not all(isinstance(each, str) for each in value.values()):
         raise UsageError("--executor_environment_variables: a JSON object of strings is needed")
     return value
 

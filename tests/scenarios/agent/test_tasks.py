@@ -206,7 +206,7 @@ def test_a_task_over_its_completion_time_fails() -> None:
         ({"command": CommandInfo()}, "no value"),
         (
             {"container": ContainerInfo(type="DOCKER", docker=DockerInfo(image="nginx"))},
-            "not from images",
+            "images need the OCI isolation",
         ),
         ({"health_check": HealthCheck(type="HTTP")}, "lacks its description"),
     ],

@@ -7,22 +7,16 @@ import msgspec
 import pytest
 
 from mesosphere.agent.core.config import AgentConfig
-from mesosphere.agent.core.containers import (
-    ALLOWED_CAPABILITIES,
-    ContainerRequest,
-    Limits,
-    Uri,
-    Volume,
-    build_plan,
-    compute_limits,
-)
+from mesosphere.agent.core.containers import ContainerRequest, Uri, build_plan, compute_limits
 from mesosphere.agent.core.host import Host
+from mesosphere.agent.core.oci import ALLOWED_CAPABILITIES, Limits
 from mesosphere.agent.core.requests import (
     command_words,
     container_request,
     task_environment,
     why_unsupported,
 )
+from mesosphere.agent.core.surroundings import ResourceLimit, Volume
 from mesosphere.agent.isolation.plans import wrapping
 from mesosphere.kernel.resources import Resources
 from mesosphere.wire.mesos.commands import URI, CommandInfo, Environment, Variable
@@ -228,8 +222,8 @@ def test_a_request_takes_everything_from_the_task() -> None:
     assert (made.cpus_limit_milli, made.mem_limit_bytes) == (-1, 256 * MIB)
     assert made.user == "app"
     assert made.uris == (Uri("u", True, True, "o"),)
-    assert made.volumes == (Volume("c", "/h", True),)
-    assert (made.rlimits[0].name, made.rlimits[0].soft) == ("NOFILE", 1)
+    assert made.around.volumes == (Volume("c", "/h", True),)
+    assert made.around.rlimits == (ResourceLimit("NOFILE", 1, 2),)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +232,7 @@ def test_a_request_takes_everything_from_the_task() -> None:
         (ContainerInfo(type="MESOS", network_infos=[NetworkInfo(name="cni")]), "network"),
         (
             ContainerInfo(type="MESOS", volumes=[WireVolume(mode="RW", container_path="c")]),
-            "volumes of the host's file system only",
+            "the volume at 'c' is of no source",
         ),
     ],
 )
@@ -246,9 +240,9 @@ def test_what_can_not_be_done_is_said(container: ContainerInfo, why: str) -> Non
     assert why in why_unsupported(task(container=container), CONFIG)
 
 
-def test_volumes_need_the_oci_isolation() -> None:
+def test_volumes_that_are_more_than_links_need_the_oci_isolation() -> None:
     container = ContainerInfo(
-        type="MESOS", volumes=[WireVolume(mode="RW", container_path="c", host_path="/h")]
+        type="MESOS", volumes=[WireVolume(mode="RO", container_path="c", host_path="/h")]
     )
     posix = msgspec.structs.replace(CONFIG, host=POSIX)
     assert "need the OCI isolation" in why_unsupported(task(container=container), posix)

@@ -244,7 +244,7 @@ def test_http_follows_redirects_and_tells_faults(sandbox: Path, server: str) -> 
 
 
 def test_the_process_tells_the_first_fault_and_its_code(sandbox: Path) -> None:
-    script = "import sys; from mesosphere.agent.fetcher import main; sys.exit(main())"
+    script = "import sys; from mesosphere.agent.fetcher import main; sys.exit(main([]))"
     job = {"sandbox": str(sandbox), "uris": [{"value": "/no/such"}], "user": None}
     done = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path.insert(0, 'src'); {script}"],

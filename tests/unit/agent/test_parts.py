@@ -247,7 +247,7 @@ def test_what_is_not_named_is_detected() -> None:
     [
         (("--resources=cpus:many",), "--resources"),
         (("--attributes=rack",), "--attributes"),
-        (("--executor_environment_variables=[1]",), "JSON object of strings"),
+        (("--executor_environment_variables=[1]",), "a JSON object is needed"),
         (("--executor_environment_variables={",), "--executor_environment_variables"),
     ],
 )

@@ -17,26 +17,23 @@ from typing import Any
 import msgspec
 
 from mesosphere.agent.core.host import Host
+from mesosphere.agent.core.oci import (
+    CFS_PERIOD_US,
+    Contents,
+    Limits,
+    Places,
+    has_read_only_root,
+    oci_config,
+)
+from mesosphere.agent.core.surroundings import BARE, NO_NETWORK, ResourceLimit, Surroundings, Volume
 
 EXECUTOR_CPUS_MILLI = 100
 EXECUTOR_MEM_BYTES = 32 * 1024 * 1024
 LEAST_MEM_BYTES = 32 * 1024 * 1024
 CPU_SHARES_PER_CPU = 1024
 LEAST_CPU_SHARES = 2
-CFS_PERIOD_US = 100_000
 LEAST_CFS_QUOTA_US = 1_000
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-
-# A task of root may do what root may, but not load modules, restart the host, set its clock or
-# change its security policy.
-ALLOWED_CAPABILITIES = (
-    "CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_FOWNER", "CAP_FSETID",
-    "CAP_KILL", "CAP_SETGID", "CAP_SETUID", "CAP_SETPCAP", "CAP_LINUX_IMMUTABLE",
-    "CAP_NET_BIND_SERVICE", "CAP_NET_BROADCAST", "CAP_NET_ADMIN", "CAP_NET_RAW", "CAP_IPC_LOCK",
-    "CAP_IPC_OWNER", "CAP_SYS_CHROOT", "CAP_SYS_PTRACE", "CAP_SYS_PACCT", "CAP_SYS_ADMIN",
-    "CAP_SYS_NICE", "CAP_SYS_RESOURCE", "CAP_SYS_TTY_CONFIG", "CAP_MKNOD", "CAP_LEASE",
-    "CAP_AUDIT_WRITE", "CAP_AUDIT_CONTROL", "CAP_SETFCAP", "CAP_BLOCK_SUSPEND", "CAP_AUDIT_READ",
-)  # fmt: skip
 
 
 class Uri(msgspec.Struct, frozen=True):
@@ -46,22 +43,6 @@ class Uri(msgspec.Struct, frozen=True):
     executable: bool = False
     extract: bool = True
     output_file: str | None = None
-
-
-class Volume(msgspec.Struct, frozen=True):
-    """A directory of the host, or of the sandbox, seen by the container at `container_path`."""
-
-    container_path: str
-    host_path: str
-    read_only: bool = False
-
-
-class ResourceLimit(msgspec.Struct, frozen=True):
-    """An rlimit: `name` as the kernel's in upper case ("NOFILE"); None is infinite."""
-
-    name: str
-    soft: int | None = None
-    hard: int | None = None
 
 
 class ContainerRequest(msgspec.Struct, frozen=True):
@@ -82,17 +63,12 @@ class ContainerRequest(msgspec.Struct, frozen=True):
     uris: tuple[Uri, ...] = ()
     volumes: tuple[Volume, ...] = ()
     rlimits: tuple[ResourceLimit, ...] = ()
+    around: Surroundings = BARE
+    image_arguments: tuple[str, ...] = ()  # what follows the image's own command, without an argv
+    as_docker: bool = False  # without an entry point the arguments are the command itself
+    command_environment: dict[str, str] = {}  # wins over what the image sets
+    gpus: int = 0
     disk_bytes: int | None = None  # None: the sandbox is not measured against anything
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """The numbers of the control groups. None: not limited."""
-
-    cpu_shares: int
-    cfs_quota_us: int | None
-    mem_soft_bytes: int
-    mem_bytes: int | None
-    pids: int
 
 
 def executor_directory(agent_id: str, framework_id: str, executor_id: str) -> str:
@@ -149,48 +125,107 @@ def build_plan(request: ContainerRequest, host: Host) -> dict[str, Any]:
     sandbox = sandbox_path(host, request)
     limits = compute_limits(request, host)
     user = request.user if host.is_root and host.switch_user else None
+    volumes = (*request.around.volumes, *request.volumes)
+    rlimits = (*request.around.rlimits, *request.rlimits)
     plan: dict[str, Any] = {
         "container": request.container,
         "isolation": host.isolation,
         "sandbox": sandbox,
         "links": _links(request, sandbox),
+        "make": [posixpath.join(sandbox, volume.host_path) for volume in volumes if volume.make],
         "user": user,
         "uris": [msgspec.to_builtins(uri) for uri in request.uris],
         "frameworks_home": host.frameworks_home,
         "stall_timeout_s": host.stall_timeout_s,
         "limit_bytes": host.fetch_limit_bytes,
         "argv": list(request.argv),
-        "environment": dict(request.environment),
+        "environment": {**request.environment, **request.around.environment},
         "directory": sandbox,
-        "rlimits": [msgspec.to_builtins(limit) for limit in request.rlimits],
+        "rlimits": [msgspec.to_builtins(limit) for limit in rlimits],
         "limits": msgspec.to_builtins(limits),
         "disk_bytes": request.disk_bytes,
     }
     if host.isolation == "oci":
-        plan.update(_oci_part(request, host, limits, sandbox))
+        plan.update(_oci_part(request, host, limits, sandbox, Contents(
+            request.argv, plan["environment"], volumes, rlimits, request.around,
+        )))  # fmt: skip
+    else:
+        plan["links"] += [
+            [posixpath.join(sandbox, volume.container_path),
+             posixpath.join(sandbox, volume.host_path)]
+            for volume in volumes
+        ]  # fmt: skip
     plan["steps"] = explain(plan)
     return plan
 
 
 def _oci_part(
-    request: ContainerRequest, host: Host, limits: Limits, sandbox: str
+    request: ContainerRequest, host: Host, limits: Limits, sandbox: str, contents: Contents
 ) -> dict[str, Any]:
-    group = f"/{host.cgroups_root}/{request.container}"
-    bundle = posixpath.join(host.runtime_dir, "bundles", request.container)
+    around = request.around
+    name = request.container
+    image = around.image
+    provision = posixpath.join(host.work_dir, "provisioner", "containers", name)
+    bundle = posixpath.join(host.runtime_dir, "bundles", name)
     state = posixpath.join(host.runtime_dir, "oci")
+    places = Places(
+        sandbox=sandbox,
+        inside=sandbox if image is None else host.sandbox_directory,
+        bundle=bundle,
+        root=host.private_root if image is None else f"{provision}/rootfs",
+        group=f"/{host.cgroups_root}/{name}",
+        network=posixpath.join(host.runtime_dir, "netns", name),
+    )
     run = [host.runtime, "--root", state, "--log", f"{bundle}/log"]
-    return {
-        "control_group": group,
+    part: dict[str, Any] = {
+        "control_group": places.group,
         "bundle": bundle,
-        "config": oci_config(request, host, limits, sandbox, group),
+        "config": oci_config(contents, host, limits, places),
+        "keeps_capabilities": around.effective is not None
+        or host.effective_capabilities is not None,
+        "seccomp": _seccomp_profile(around, host),
+        "read_only_host": image is None and has_read_only_root(around, host),
         "pid_file": f"{bundle}/pid",
-        "run": [*run, "run", "--detach", "--bundle", bundle, "--pid-file", f"{bundle}/pid",
-                request.container],
+        "run": [*run, "run", "--detach", "--bundle", bundle, "--pid-file", f"{bundle}/pid", name],
         "execute": [host.runtime, "--root", state, "exec"],
-        "cleanup": [host.runtime, "--root", state, "delete", "--force", request.container],
-        "processes": _group_directory(host, "pids", group),
-        "memory": _memory_files(host, group),
-    }  # fmt: skip
+        "cleanup": [host.runtime, "--root", state, "delete", "--force", name],
+        "processes": _group_directory(host, "pids", places.group),
+        "memory": _memory_files(host, places.group),
+        "gpus": request.gpus,
+    }
+    if image is not None:
+        part["image"] = {
+            "name": image.name,
+            "cached": image.cached,
+            "store": host.image_store,
+            "registry": host.docker_registry,
+            "docker_config": host.docker_config,
+            "limit_bytes": host.fetch_limit_bytes,
+            "backend": host.image_backend,
+            "provision": provision,
+            "arguments": list(request.image_arguments),
+            "as_docker": request.as_docker,
+            "environment": {**around.environment, **request.command_environment},
+        }
+    joined = [network for network in around.networks if network.name != NO_NETWORK]
+    if joined:
+        part["networks"] = {
+            "joined": [msgspec.to_builtins(network) for network in joined],
+            "namespace": places.network,
+            "hostname": around.hostname or name[:12],
+            "config_dir": host.cni_config_dir,
+            "plugins_dir": host.cni_plugins_dir,
+            "bridge": [host.bridge_network, host.bridge_subnet],
+        }
+    return part
+
+
+def _seccomp_profile(around: Surroundings, host: Host) -> str:
+    """The path of the profile; "" for none."""
+    name = around.seccomp if around.seccomp is not None else host.seccomp_profile
+    if not name or around.privileged:
+        return ""
+    return posixpath.join(host.seccomp_dir, name)
 
 
 def _group_directory(host: Host, controller: str, group: str) -> str:
@@ -212,75 +247,6 @@ def _memory_files(host: Host, group: str) -> dict[str, str]:
     return {key: f"{directory}/{name}" for key, name in names.items()}
 
 
-def oci_config(
-    request: ContainerRequest, host: Host, limits: Limits, sandbox: str, group: str
-) -> dict[str, Any]:
-    """`config.json` of the OCI runtime: the host's file system as root, the sandbox as home.
-
-    The user's numbers are filled in where the plan is executed: only there names mean something.
-    """
-    namespaces = [{"type": "mount"}]
-    mounts: list[dict[str, Any]] = []
-    if host.pid_namespace:
-        namespaces.append({"type": "pid"})
-        mounts.append({"destination": "/proc", "type": "proc", "source": "proc"})
-    for volume in request.volumes:
-        place = posixpath.join(sandbox, volume.container_path)
-        kind = ["rbind", "ro"] if volume.read_only else ["rbind", "rw"]
-        mounts.append(
-            {"destination": place, "type": "bind", "source": volume.host_path, "options": kind}
-        )
-    capabilities = [name for name in ALLOWED_CAPABILITIES if name in host.capabilities]
-    return {
-        "ociVersion": "1.0.2",
-        "process": {
-            "terminal": False,
-            "user": {"uid": 0, "gid": 0},
-            "args": list(request.argv),
-            "env": [f"{name}={value}" for name, value in request.environment.items()],
-            "cwd": sandbox,
-            "noNewPrivileges": False,
-            "capabilities": {
-                "bounding": capabilities,
-                "effective": capabilities,
-                "permitted": capabilities,
-            },
-            "rlimits": [
-                {
-                    "type": f"RLIMIT_{limit.name}",
-                    "soft": _rlimit(limit.soft),
-                    "hard": _rlimit(limit.hard),
-                }
-                for limit in request.rlimits
-            ],
-        },
-        "root": {"path": host.private_root, "readonly": False},
-        "mounts": mounts,
-        "linux": {
-            "namespaces": namespaces,
-            "rootfsPropagation": "private",
-            "cgroupsPath": group,
-            "resources": _oci_resources(limits, host),
-        },
-    }
-
-
-def _rlimit(value: int | None) -> int:
-    return (1 << 64) - 1 if value is None else value
-
-
-def _oci_resources(limits: Limits, host: Host) -> dict[str, Any]:
-    processor: dict[str, Any] = {"shares": limits.cpu_shares, "period": CFS_PERIOD_US}
-    if limits.cfs_quota_us is not None:
-        processor["quota"] = limits.cfs_quota_us
-    memory: dict[str, Any] = {"reservation": limits.mem_soft_bytes}
-    if limits.mem_bytes is not None:
-        memory["limit"] = limits.mem_bytes
-        if host.limit_swap:
-            memory["swap"] = limits.mem_bytes
-    return {"cpu": processor, "memory": memory, "pids": {"limit": limits.pids}}
-
-
 def explain(plan: dict[str, Any]) -> list[str]:
     """The plan as sentences, in the order in which it is executed."""
     owner = plan["user"] or "the agent's own user"
@@ -288,6 +254,7 @@ def explain(plan: dict[str, Any]) -> list[str]:
     steps += [f"fetch {uri['value']} as {owner}" for uri in plan["uris"]]
     limits = plan["limits"]
     if plan["isolation"] == "oci":
+        steps += _explain_root(plan)
         steps.append(f"write the bundle {plan['bundle']}")
         quota = limits["cfs_quota_us"]
         steps.append(
@@ -300,4 +267,21 @@ def explain(plan: dict[str, Any]) -> list[str]:
     else:
         steps.append(f"run in a session of its own, without enforced limits: {plan['argv'][0]}")
         steps.append("after the end: kill what is left of its session and its descendants")
+    return steps
+
+
+def _explain_root(plan: dict[str, Any]) -> list[str]:
+    steps = []
+    if plan.get("image"):
+        image = plan["image"]
+        how = "find it in" if image["cached"] else "fetch it anew to"
+        steps.append(f"take the image {image['name']}: {how} {image['store']}")
+        steps.append(f"lay it out by {image['backend']} at {image['provision']}/rootfs")
+    elif plan["read_only_host"]:
+        steps.append("show the host's file system, where only the sandbox can be written")
+    if plan["seccomp"]:
+        steps.append(f"allow the system calls of the profile {plan['seccomp']}")
+    for network in plan.get("networks", {}).get("joined", ()):
+        ports = ", ".join(f"{port['host']} to {port['container']}" for port in network["ports"])
+        steps.append(f"join the network {network['name']}" + (f", ports {ports}" if ports else ""))
     return steps

@@ -7,7 +7,8 @@ class Host(msgspec.Struct, frozen=True):
     """Facts about this host and the choice of isolation, with its reason.
 
     `isolation` is "oci" or "posix". `cgroup_mounts` maps a controller to its hierarchy's directory
-    (version 1) or "unified" to the one of version 2. Directories are absolute paths.
+    (version 1) or "unified" to the one of version 2. Directories are absolute paths. `why_no_..`
+    are sentences that say what is missing, "" where nothing is. Capabilities begin with "CAP_".
     """
 
     isolation: str
@@ -31,3 +32,22 @@ class Host(msgspec.Struct, frozen=True):
     fetch_limit_bytes: int = 20 * 1024**3
     boot_id: str = ""
     agent_user: str = "root"
+    ipc_namespace: bool = False
+    forbid_sharing_pid: bool = False
+    shm_mib: int = 64
+    effective_capabilities: tuple[str, ...] | None = None
+    bounding_capabilities: tuple[str, ...] | None = None
+    seccomp_dir: str = ""
+    seccomp_profile: str = ""
+    read_only_root: bool = False
+    sandbox_directory: str = "/mnt/mesos/sandbox"
+    why_no_images: str = ""
+    image_backend: str = "copy"
+    image_store: str = ""
+    docker_registry: str = ""
+    docker_config: str = ""
+    why_no_networks: str = "no --network_cni_config_dir is given"
+    cni_config_dir: str = ""
+    cni_plugins_dir: str = ""
+    bridge_network: str = "mesos-bridge"
+    bridge_subnet: str = ""

@@ -12,57 +12,32 @@ from mesosphere.agent.core.config import AgentConfig
 from mesosphere.agent.core.containers import (
     DEFAULT_PATH,
     ContainerRequest,
-    ResourceLimit,
     Uri,
-    Volume,
     executor_directory,
     run_directory,
 )
+from mesosphere.agent.core.refusals import Unsupported
+from mesosphere.agent.core.surroundings import read_surroundings
 from mesosphere.kernel.durations import format_duration
 from mesosphere.kernel.resources import Resources
 from mesosphere.wire.mesos.commands import CommandInfo
-from mesosphere.wire.mesos.containers import ContainerInfo
 from mesosphere.wire.mesos.frameworks import FrameworkInfo
 from mesosphere.wire.mesos.tasks import TaskInfo
 
 MIB = 1024 * 1024
 
 
-class Unsupported(Exception):
-    """The task can't be run by this agent; the message is one sentence."""
-
-
 def why_unsupported(task: TaskInfo, config: AgentConfig) -> str:
     """What in the task this agent can't do; "" when it can run it."""
     if task.executor is not None or task.command is None:
         return "this agent runs command tasks only, not custom executors"
-    if task.command.value is None:
+    try:
+        around = read_surroundings(task.container, config.host)
+    except Unsupported as refusal:
+        return str(refusal)
+    if task.command.value is None and (around.image is None or task.command.shell):
         return "the command has no value"
-    container = task.container
-    if container is not None:
-        if container.type == "DOCKER" or (container.mesos and container.mesos.image):
-            return "this agent runs commands on the host's file system, not from images"
-        if any(network.name for network in container.network_infos):
-            return "this agent has the host's network only"
-        if any(_host_path(container, position) is None for position in range(_volumes(container))):
-            return "this agent has volumes of the host's file system only"
-        if container.volumes and config.host.isolation != "oci":
-            return "volumes need the OCI isolation, which this agent does not have"
     return ""
-
-
-def _volumes(container: ContainerInfo) -> int:
-    return len(container.volumes)
-
-
-def _host_path(container: ContainerInfo, position: int) -> str | None:
-    volume = container.volumes[position]
-    if volume.host_path is not None:
-        return volume.host_path
-    source = volume.source
-    if source is not None and source.host_path is not None:
-        return source.host_path.path
-    return None
 
 
 def container_request(
@@ -79,8 +54,9 @@ def container_request(
     `executor_id` is that of the pod that the task belongs to; a command task is its own.
     """
     command = task.command
-    if command is None or command.value is None:
+    if command is None:
         raise Unsupported("the task has no command")
+    around = read_surroundings(task.container, config.host)
     framework_id = framework.id.value if framework.id is not None else ""
     return ContainerRequest(
         container=container,
@@ -88,7 +64,7 @@ def container_request(
         framework_id=framework_id,
         executor_id=executor_id or task.task_id.value,
         task_id=task.task_id.value,
-        argv=command_words(command),
+        argv=_argv(task, command),
         environment=task_environment(task, framework, agent_id, container, config, executor_id),
         cpus_milli=resources.scalar("cpus"),
         mem_bytes=resources.scalar("mem") * MIB // 1000,
@@ -99,8 +75,11 @@ def container_request(
             Uri(uri.value, bool(uri.executable), uri.extract, uri.output_file)
             for uri in command.uris
         ),
-        volumes=_host_volumes(task),
-        rlimits=_resource_limits(task),
+        around=around,
+        image_arguments=_image_arguments(task, command),
+        as_docker=_is_docker(task),
+        command_environment=command_environment(command),
+        gpus=resources.scalar("gpus") // 1000,
         disk_bytes=_sandbox_disk(task),
     )
 
@@ -146,7 +125,7 @@ def task_environment(
         MESOS_FRAMEWORK_ID=framework_id,
         MESOS_EXECUTOR_ID=executor_id,
         MESOS_DIRECTORY=sandbox,
-        MESOS_SANDBOX=sandbox,
+        MESOS_SANDBOX=sandbox if not _has_image(task) else config.host.sandbox_directory,
         MESOS_SLAVE_ID=agent_id,
         MESOS_SLAVE_PID=config.pid,
         MESOS_AGENT_ENDPOINT=f"{config.ip}:{config.port}",
@@ -186,6 +165,13 @@ def _limit(task: TaskInfo, name: str, unit: int) -> int | None:
     return -1 if math.isinf(scalar.value) else int(scalar.value * unit)
 
 
+def _has_image(task: TaskInfo) -> bool:
+    container = task.container
+    if container is None:
+        return False
+    return container.type == "DOCKER" or bool(container.mesos and container.mesos.image)
+
+
 def _sandbox_disk(task: TaskInfo) -> int | None:
     """What the sandbox may take; persistent volumes are accounts of their own."""
     parts = [
@@ -197,22 +183,18 @@ def _sandbox_disk(task: TaskInfo) -> int | None:
     return int(sum(parts) * MIB) or None
 
 
-def _host_volumes(task: TaskInfo) -> tuple[Volume, ...]:
-    container = task.container
-    if container is None:
-        return ()
-    return tuple(
-        Volume(volume.container_path, _host_path(container, position) or "", volume.mode == "RO")
-        for position, volume in enumerate(container.volumes)
-    )
+def _argv(task: TaskInfo, command: CommandInfo) -> tuple[str, ...]:
+    """The words to run; () where the image's own command comes first."""
+    if command.shell or (command.value is not None and not _is_docker(task)):
+        return command_words(command)
+    return ()
 
 
-def _resource_limits(task: TaskInfo) -> tuple[ResourceLimit, ...]:
-    container = task.container
-    if container is None or container.rlimit_info is None:
-        return ()
-    return tuple(
-        ResourceLimit(limit.type.removeprefix("RLMT_"), limit.soft, limit.hard)
-        for limit in container.rlimit_info.rlimits
-        if limit.type is not None
-    )
+def _is_docker(task: TaskInfo) -> bool:
+    return task.container is not None and task.container.type == "DOCKER"
+
+
+def _image_arguments(task: TaskInfo, command: CommandInfo) -> tuple[str, ...]:
+    # `docker run IMAGE value arguments...`: all of it goes to the image's entry point.
+    first = () if command.value is None else (command.value,)
+    return () if command.shell else (*first, *command.arguments)

@@ -55,11 +55,8 @@ def _megabytes(count: int) -> str:
     return f"{count / MIB:.0f}MB" if count % MIB == 0 or count > 10 * MIB else f"{count}B"
 
 
-def disk_usage(directory: str, skip: tuple[str, ...] = ()) -> int:
-    """Bytes on disk below a directory, as `du` counts: links once, no other file systems.
-
-    `skip` are directories whose content another account pays for (persistent volumes).
-    """
+def disk_usage(directory: str) -> int:
+    """Bytes on disk below a directory, as `du` counts: links once, no other file systems."""
     total = 0
     try:
         device = os.stat(directory).st_dev
@@ -72,21 +69,19 @@ def disk_usage(directory: str, skip: tuple[str, ...] = ()) -> int:
         try:
             with os.scandir(path) as entries:
                 for entry in entries:
-                    total += _size(entry, device, seen, waiting, skip)
+                    total += _size(entry, device, seen, waiting)
         except OSError:
             # The task may remove what is being counted.
             continue
     return total
 
 
-def _size(
-    entry: os.DirEntry[Any], device: int, seen: set[int], waiting: list[str], skip: tuple[str, ...]
-) -> int:
+def _size(entry: os.DirEntry[Any], device: int, seen: set[int], waiting: list[str]) -> int:
     try:
         facts = entry.stat(follow_symlinks=False)
     except OSError:
         return 0
-    if facts.st_dev != device or entry.path in skip:
+    if facts.st_dev != device:
         return 0
     if entry.is_dir(follow_symlinks=False):
         waiting.append(entry.path)

@@ -5,9 +5,13 @@ bundle is written, and the request to the supervisor is composed. Standard libra
 """
 
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
+
+from mesosphere.agent.isolation.seccomp import read_profile
+from mesosphere.agent.isolation.starting import program
 
 SET_USER = "/usr/bin/setpriv"
 SET_LIMITS = "/usr/bin/prlimit"
@@ -19,7 +23,13 @@ RLIMIT_OPTIONS = {
 }  # fmt: skip
 
 
-def spawn_request(plan: dict[str, Any], user: dict[str, Any] | None) -> dict[str, Any]:
+class PlanError(Exception):
+    """The plan can't be carried out on this host; the message is one sentence."""
+
+
+def spawn_request(
+    plan: dict[str, Any], user: dict[str, Any] | None, image: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """The supervisor's `spawn` of a plan. Writes the bundle first where one is needed."""
     request = {
         "op": "spawn",
@@ -34,17 +44,24 @@ def spawn_request(plan: dict[str, Any], user: dict[str, Any] | None) -> dict[str
             "argv": [*wrapping(plan, user), *plan["argv"]],
             "environment": plan["environment"],
         }
-    write_bundle(plan, user)
+    write_bundle(plan, user, image)
+    staged = needs_stage(plan)
     return {
         **request,
-        "argv": plan["run"],
+        "argv": stage_command(plan, "enter") if staged else plan["run"],
         "environment": {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
         "pid_file": plan["pid_file"],
-        "cleanup": plan["cleanup"],
+        "cleanup": stage_command(plan, "leave") if staged else plan["cleanup"],
         "processes": plan["processes"],
         "memory": plan["memory"],
         "log": plan["bundle"] + "/log",
     }
+
+
+def stage_command(plan: dict[str, Any], action: str) -> list[str]:
+    """The program that lays out, or takes away, what is around a container."""
+    file = f"{plan['bundle']}/stage.json"
+    return program("mesosphere.agent.isolation.staging", action, file)
 
 
 def wrapping(plan: dict[str, Any], user: dict[str, Any] | None) -> list[str]:
@@ -68,25 +85,109 @@ def _limit(value: int | None) -> str:
     return "unlimited" if value is None else str(value)
 
 
-def write_bundle(plan: dict[str, Any], user: dict[str, Any] | None) -> None:
-    """Write `config.json` with the user's numbers."""
-    config = plan["config"]
-    if user is not None:
-        process = config["process"]
-        process = {
-            **process,
-            "user": {"uid": user["uid"], "gid": user["gid"], "additionalGids": user["groups"]},
-        }
-        if user["uid"] != 0:
-            process["capabilities"] = {
-                "bounding": process["capabilities"]["bounding"],
-                "effective": [],
-                "permitted": [],
-            }
-        config = {**config, "process": process}
+def write_bundle(
+    plan: dict[str, Any], user: dict[str, Any] | None, image: dict[str, Any] | None = None
+) -> None:
+    """Write `config.json` with the user's numbers. `image` is what the image says of itself.
+
+    Raises PlanError for what the plan asks and this host does not have.
+    """
+    config = complete(plan, user, image)
     bundle = Path(plan["bundle"])
     bundle.mkdir(parents=True, exist_ok=True, mode=0o700)
     (bundle / "config.json").write_text(json.dumps(config))
+    stage = {key: plan[key] for key in ("image", "networks", "run", "cleanup") if key in plan}
+    if needs_stage(plan):
+        lower = {"lower": image["rootfs"]} if image is not None else {}
+        (bundle / "stage.json").write_text(json.dumps({**stage, "bundle": str(bundle), **lower}))
+
+
+def needs_stage(plan: dict[str, Any]) -> bool:
+    """Whether something must be laid out around the container before the runtime is called."""
+    return "image" in plan or "networks" in plan
+
+
+def complete(
+    plan: dict[str, Any], user: dict[str, Any] | None, image: dict[str, Any] | None
+) -> dict[str, Any]:
+    """The plan's `config` with all that is only known now."""
+    config = plan["config"]
+    process = dict(config["process"])
+    if user is not None:
+        process["user"] = {
+            "uid": user["uid"], "gid": user["gid"], "additionalGids": user["groups"],
+        }  # fmt: skip
+        if user["uid"] != 0 and not plan["keeps_capabilities"]:
+            bounding = process["capabilities"]["bounding"]
+            process["capabilities"] = {"bounding": bounding, "effective": [], "permitted": []}
+    if image is not None:
+        process.update(image_process(plan, image))
+    linux = dict(config["linux"])
+    if plan["seccomp"]:
+        effective = process["capabilities"]["effective"]
+        linux["seccomp"] = read_profile(plan["seccomp"], effective)
+    mounts = config["mounts"]
+    if image is None:
+        _check_mount_points(mounts, plan["sandbox"])
+    if plan["read_only_host"]:
+        mounts = [*read_only_mounts(Path("/proc/self/mounts").read_text(), plan), *mounts]
+    return {**config, "process": process, "linux": linux, "mounts": mounts}
+
+
+def image_process(plan: dict[str, Any], image: dict[str, Any]) -> dict[str, Any]:
+    """Command, environment and directory as the image and the task say together."""
+    told = image["config"]
+    entry, command = told.get("Entrypoint") or [], told.get("Cmd") or []
+    asked = plan["image"]
+    given = asked["arguments"]
+    if plan["argv"]:
+        words = plan["argv"]
+    elif entry or asked["as_docker"]:
+        words = [*entry, *(given or command)]
+    else:
+        words = [*command[:1], *given] if given else command
+    if not words:
+        raise PlanError("neither the task nor its image names a command")
+    variables = dict(plan["environment"])
+    for pair in told.get("Env") or ():
+        name, _, value = pair.partition("=")
+        variables[name] = value
+    variables.update(asked["environment"])
+    process = {"args": list(words), "env": [f"{key}={value}" for key, value in variables.items()]}
+    if told.get("WorkingDir"):
+        process["cwd"] = told["WorkingDir"]
+    return process
+
+
+def _check_mount_points(mounts: list[dict[str, Any]], sandbox: str) -> None:
+    # On the host's own file system a missing mount point would be made there for good.
+    for mount in mounts:
+        place = mount["destination"]
+        if not place.startswith(sandbox) and not os.path.lexists(place):
+            raise PlanError(f"the volume's place '{place}' does not exist on this host")
+
+
+WRITABLE_BELOW = ("/proc", "/sys", "/dev")
+"""Not made read-only with the host: the kernel's own, guarded by capabilities."""
+
+
+def read_only_mounts(table: str, plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """File systems mounted on the host, each bound again without the right to write."""
+    below = (*WRITABLE_BELOW, plan["config"]["root"]["path"])
+    found = {}
+    for line in table.splitlines():
+        place = line.split()[1].encode().decode("unicode_escape")
+        if place == "/" or any(place == each or place.startswith(each + "/") for each in below):
+            continue
+        found[place] = {
+            "destination": place, "type": "bind", "source": place, "options": ["bind", "ro"],
+        }  # fmt: skip
+    shared = "/dev/shm"
+    found[shared] = {
+        "destination": shared, "type": "tmpfs", "source": "shm",
+        "options": ["nosuid", "noexec", "nodev", "mode=1777"],
+    }  # fmt: skip
+    return list(found.values())
 
 
 def remove_bundle(runtime_dir: Path, container: str) -> None:

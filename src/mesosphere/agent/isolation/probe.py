@@ -176,3 +176,23 @@ def runtime_version(runtime: str) -> str:
         return str(error)
     lines = done.stdout.decode(errors="replace").splitlines()
     return lines[0] if lines else ""
+
+
+def why_no_overlay(directory: Path) -> str:
+    """Tries to mount an overlay below `directory`; "" if that works."""
+    trial = directory / f".overlay-{os.getpid()}"
+    places = {name: trial / name for name in ("lower", "upper", "work", "merged")}
+    options = "lowerdir={lower},upperdir={upper},workdir={work}".format(**places)
+    try:
+        for place in places.values():
+            place.mkdir(parents=True, exist_ok=True)
+        done = subprocess.run(
+            ["unshare", "--mount", "mount", "-t", "overlay", "overlay", "-o", options,
+             str(places["merged"])],
+            capture_output=True, timeout=TRIAL_TIMEOUT_S, check=False,
+        )  # fmt: skip
+        return done.stderr.decode(errors="replace").strip() if done.returncode else ""
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    finally:
+        shutil.rmtree(trial, ignore_errors=True)

@@ -61,11 +61,20 @@ def make_sandbox(plan: dict[str, Any], user: dict[str, Any] | None) -> None:
             os.close(descriptor)
         if user is not None:
             os.chown(sandbox, user["uid"], user["gid"])
+        for path in plan.get("make", ()):
+            _make_inside(sandbox, Path(path), user)
         for place, target in plan["links"]:
-            Path(place).parent.mkdir(exist_ok=True)
+            Path(place).parent.mkdir(parents=True, exist_ok=True)
             replace_link(Path(place), target)
     except OSError as error:
         raise SandboxError(f"can't make the sandbox {sandbox}: {error.strerror}") from error
+
+
+def _make_inside(sandbox: Path, path: Path, user: dict[str, Any] | None) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    while user is not None and path != sandbox:
+        os.chown(path, user["uid"], user["gid"])
+        path = path.parent
 
 
 def replace_link(place: Path, target: str) -> None:

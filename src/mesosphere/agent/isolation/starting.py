@@ -7,15 +7,20 @@ import sys
 from pathlib import Path
 
 _BOOT = (
-    "import sys; sys.path.insert(0, sys.argv[1]);"
-    " from mesosphere.agent.supervisor import main; sys.exit(main(sys.argv[2:]))"
+    "import sys; sys.path.insert(0, sys.argv[1]); from importlib import import_module;"
+    " sys.exit(import_module(sys.argv[2]).main(sys.argv[3:]))"
 )
 _SOURCES = str(Path(__file__).resolve().parents[3])
 
 
+def program(module: str, *arguments: str) -> list[str]:
+    """How a program of our own is started: isolated from environment and site-packages."""
+    return [sys.executable, "-I", "-S", "-c", _BOOT, _SOURCES, module, *arguments]
+
+
 def supervisor_command(directory: Path, private_root: Path | None) -> list[str]:
-    """How a supervisor is started: isolated from the environment and from site-packages."""
-    command = [sys.executable, "-I", "-S", "-c", _BOOT, _SOURCES, str(directory)]
+    """How a supervisor is started."""
+    command = program("mesosphere.agent.supervisor", str(directory))
     return command if private_root is None else [*command, f"--private-root={private_root}"]
 
 
