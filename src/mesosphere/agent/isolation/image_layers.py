@@ -82,8 +82,6 @@ def unpack(layers: list[Layer], root: Path, limit_bytes: int) -> None:
 
     The whole process has `root` for its own root meanwhile: call it in a process without threads.
     """
-    # Loaded before the root changes: afterwards there are no modules to load.
-    ready = (bz2, lzma, b"x")
     home = os.open("/", os.O_RDONLY | os.O_DIRECTORY)
     mask = os.umask(0)
     try:
