@@ -23,6 +23,7 @@ from mesosphere.agent.core.surroundings import (
 from mesosphere.agent.isolation.image_layers import ImageError
 from mesosphere.agent.isolation.image_sources import Place, locate
 from mesosphere.agent.isolation.plans import PlanError, image_process, read_only_mounts
+from mesosphere.agent.isolation.sandboxes import SandboxError, make_sandbox
 from mesosphere.agent.isolation.seccomp import ProfileError, read_profile
 from mesosphere.wire.mesos import codec
 from mesosphere.wire.mesos.containers import ContainerInfo
@@ -105,7 +106,7 @@ def test_docker_parameters_are_understood_where_they_mean_something() -> None:
         (
             {"type": "MESOS", "volumes": [{"mode": "RW", "container_path": "v", "source": {
                 "type": "SANDBOX_PATH", "sandbox_path": {"type": "PARENT", "path": "p"}}}]},
-            "is of a parent",
+            "is of a parent, and there is none",
         ),
         (
             {"type": "MESOS", "linux_info": {"shm_size": 1, "ipc_mode": "SHARE_PARENT"}},
@@ -158,6 +159,33 @@ def test_without_mounts_a_volume_is_a_link_in_the_sandbox() -> None:
         [f"{sandbox}/again", f"{sandbox}/own"],
     ]
     assert plan["make"] == [f"{sandbox}/own"]
+
+
+def test_the_containers_of_a_pod_share_directories_of_its_sandbox() -> None:
+    source = {"type": "SANDBOX_PATH", "sandbox_path": {"type": "PARENT", "path": "shared"}}
+    value = {"type": "MESOS", "volumes": [
+        {"mode": "RW", "container_path": "c", "source": source}]}  # fmt: skip
+    info = codec.decode(json.dumps(value).encode(), ContainerInfo)
+    around = read_surroundings(info, OCI, nested=True)
+    request = ContainerRequest("P.C", "A", "F", "E", ("x",), {}, 100, 1 << 20, around=around)
+    plan = build_plan(request, OCI)
+    shared = "/w/slaves/A/frameworks/F/executors/E/runs/P/shared"
+    assert plan["make"] == [shared]
+    assert plan["config"]["mounts"][-1]["source"] == shared
+    assert plan["config"]["mounts"][-1]["destination"] == f"{plan['sandbox']}/c"
+
+
+def test_a_shared_directory_is_not_made_behind_a_link(tmp_path: Path) -> None:
+    sandbox = tmp_path / "runs" / "P" / "containers" / "C"
+    sandbox.mkdir(parents=True)
+    parent = tmp_path / "runs" / "P"
+    (parent / "evil").symlink_to(tmp_path)
+    plan = {"sandbox": str(sandbox), "links": [], "make": [str(parent / "good" / "deep")]}
+    make_sandbox(plan, None)
+    assert (parent / "good" / "deep").is_dir()
+    with pytest.raises(SandboxError, match="leads out of its sandbox"):
+        make_sandbox({**plan, "make": [str(parent / "evil" / "x")]}, None)
+    assert not (tmp_path / "x").exists()
 
 
 def test_an_operator_bounds_what_tasks_may_ask_for() -> None:

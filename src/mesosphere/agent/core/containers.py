@@ -132,7 +132,7 @@ def build_plan(request: ContainerRequest, host: Host) -> dict[str, Any]:
         "isolation": host.isolation,
         "sandbox": sandbox,
         "links": _links(request, sandbox),
-        "make": [posixpath.join(sandbox, volume.host_path) for volume in volumes if volume.make],
+        "make": [volume.source(sandbox) for volume in volumes if volume.make],
         "user": user,
         "uris": [msgspec.to_builtins(uri) for uri in request.uris],
         "frameworks_home": host.frameworks_home,

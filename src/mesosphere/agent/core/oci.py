@@ -209,7 +209,7 @@ def _volume_mount(volume: Volume, places: Places) -> dict[str, Any]:
             "options": [*TMPFS_OPTIONS, access, *size],
         }  # fmt: skip
     options = [access, *([volume.propagation] if volume.propagation else [])]
-    return _bind(posixpath.join(places.sandbox, volume.host_path), place, options)
+    return _bind(volume.source(places.sandbox), place, options)
 
 
 def _rlimit(value: int | None) -> int:

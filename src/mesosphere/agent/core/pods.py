@@ -42,7 +42,7 @@ def holder(info: ExecutorInfo) -> ExecutorInfo:
 def why_unsupported_group(tasks: list[TaskRecord], config: AgentConfig) -> str:
     """What in any task of a group this agent can't do; "" if it can run them all."""
     for record in tasks:
-        reason = why_unsupported(record.info, config) or why_unwatchable(record.info)
+        reason = why_unsupported(record.info, config, nested=True) or why_unwatchable(record.info)
         if reason:
             return f"task '{record.task_id}': {reason}"
     return ""

@@ -27,12 +27,12 @@ from mesosphere.wire.mesos.tasks import TaskInfo
 MIB = 1024 * 1024
 
 
-def why_unsupported(task: TaskInfo, config: AgentConfig) -> str:
-    """What in the task this agent can't do; "" when it can run it."""
+def why_unsupported(task: TaskInfo, config: AgentConfig, nested: bool = False) -> str:
+    """What in the task this agent can't do; "" when it can run it. `nested`: in a pod."""
     if task.executor is not None or task.command is None:
         return "this agent runs command tasks only, not custom executors"
     try:
-        around = read_surroundings(task.container, config.host)
+        around = read_surroundings(task.container, config.host, nested)
     except Unsupported as refusal:
         return str(refusal)
     if task.command.value is None and (around.image is None or task.command.shell):
@@ -56,7 +56,7 @@ def container_request(
     command = task.command
     if command is None:
         raise Unsupported("the task has no command")
-    around = read_surroundings(task.container, config.host)
+    around = read_surroundings(task.container, config.host, "." in container)
     framework_id = framework.id.value if framework.id is not None else ""
     return ContainerRequest(
         container=container,

@@ -29,6 +29,8 @@ NO_NETWORK = "none"
 """A network namespace with a loopback and nothing else."""
 PROPAGATION = {"HOST_TO_CONTAINER": "rslave", "BIDIRECTIONAL": "rshared"}
 VOLUMES_MOST = 256
+PARENT = "../../"
+"""From the sandbox of a nested container to that of its parent."""
 
 
 class Volume(msgspec.Struct, frozen=True):
@@ -45,6 +47,10 @@ class Volume(msgspec.Struct, frozen=True):
     propagation: str = ""
     kind: str = "bind"
     size_mib: int | None = None
+
+    def source(self, sandbox: str) -> str:
+        """What is shown, as an absolute path of the host."""
+        return posixpath.normpath(posixpath.join(sandbox, self.host_path))
 
 
 class ResourceLimit(msgspec.Struct, frozen=True):
@@ -99,8 +105,10 @@ class Surroundings(msgspec.Struct, frozen=True):
 BARE = Surroundings()
 
 
-def read_surroundings(container: ContainerInfo | None, host: Host) -> Surroundings:
-    """A ContainerInfo as values. Raises Unsupported."""
+def read_surroundings(
+    container: ContainerInfo | None, host: Host, nested: bool = False
+) -> Surroundings:
+    """A ContainerInfo as values; a nested one may share its parent's. Raises Unsupported."""
     if container is None:
         return BARE
     docker = container.docker if container.type == "DOCKER" else None
@@ -109,7 +117,7 @@ def read_surroundings(container: ContainerInfo | None, host: Host) -> Surroundin
     found = msgspec.structs.replace(
         found,
         image=_image(container),
-        volumes=(*read_volumes(container.volumes), *_parameter_volumes(parameters)),
+        volumes=(*read_volumes(container.volumes, nested), *_parameter_volumes(parameters)),
         rlimits=(*_rlimits(container), *(ResourceLimit(*each) for each in parameters.ulimits)),
         networks=_networks(container, docker, host),
         hostname=container.hostname or parameters.hostname,
@@ -142,14 +150,14 @@ def _image(container: ContainerInfo) -> Image | None:
 # --- volumes --------------------------------------------------------------------------------
 
 
-def read_volumes(volumes: list[WireVolume]) -> tuple[Volume, ...]:
+def read_volumes(volumes: list[WireVolume], nested: bool) -> tuple[Volume, ...]:
     """Volumes of a ContainerInfo. Raises Unsupported."""
     if len(volumes) > VOLUMES_MOST:
         raise Unsupported(f"a container has at most {VOLUMES_MOST} volumes")
-    return tuple(_volume(volume) for volume in volumes)
+    return tuple(_volume(volume, nested) for volume in volumes)
 
 
-def _volume(volume: WireVolume) -> Volume:
+def _volume(volume: WireVolume, nested: bool) -> Volume:
     place = _clean(volume.container_path, "container_path")
     read_only = volume.mode == "RO"
     if volume.image is not None:
@@ -163,9 +171,11 @@ def _volume(volume: WireVolume) -> Volume:
         spread = source.host_path.mount_propagation
         propagation = PROPAGATION.get(spread.mode or "", "") if spread is not None else ""
     elif source is not None and source.sandbox_path is not None:
-        if source.sandbox_path.type == "PARENT":
-            raise Unsupported(f"the volume at '{place}' is of a parent, which this task has not")
         path = _clean(source.sandbox_path.path, "path").lstrip("/")
+        if source.sandbox_path.type == "PARENT":
+            if not nested:
+                raise Unsupported(f"the volume at '{place}' is of a parent, and there is none")
+            return Volume(place, PARENT + path, read_only, make=True)
     else:
         kind = source.type if source is not None and source.type else "no source"
         raise Unsupported(f"the volume at '{place}' is of {kind}, which this agent does not have")

@@ -62,7 +62,7 @@ def make_sandbox(plan: dict[str, Any], user: dict[str, Any] | None) -> None:
         if user is not None:
             os.chown(sandbox, user["uid"], user["gid"])
         for path in plan.get("make", ()):
-            _make_inside(sandbox, Path(path), user)
+            _make_owned(Path(path), sandbox, user)
         for place, target in plan["links"]:
             Path(place).parent.mkdir(parents=True, exist_ok=True)
             replace_link(Path(place), target)
@@ -70,11 +70,16 @@ def make_sandbox(plan: dict[str, Any], user: dict[str, Any] | None) -> None:
         raise SandboxError(f"can't make the sandbox {sandbox}: {error.strerror}") from error
 
 
-def _make_inside(sandbox: Path, path: Path, user: dict[str, Any] | None) -> None:
-    path.mkdir(parents=True, exist_ok=True)
-    while user is not None and path != sandbox:
-        os.chown(path, user["uid"], user["gid"])
-        path = path.parent
+def _make_owned(path: Path, sandbox: Path, user: dict[str, Any] | None) -> None:
+    # The sandbox of a parent is full of what its tasks have put there, links among it.
+    home = sandbox if path.is_relative_to(sandbox) else sandbox.parent.parent
+    if not path.resolve().is_relative_to(home.resolve()):
+        raise SandboxError(f"the volume {path} leads out of its sandbox through a link")
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir()
+        if user is not None:
+            os.chown(each, user["uid"], user["gid"])
 
 
 def replace_link(place: Path, target: str) -> None:
