@@ -28,11 +28,47 @@ def addresses(hosts, hostvars):
     return found
 
 
+def urls(hosts, hostvars, port, scheme="http"):
+    """The URL of each host's server at a port."""
+    return [f"{scheme}://{_bracketed(address)}:{port}" for address in addresses(hosts, hostvars)]
+
+
+def _bracketed(address):
+    """An IPv6 address needs brackets before a port."""
+    return f"[{address}]" if ":" in address and not address.startswith("[") else address
+
+
+def restart_order(hosts, hostvars, state):
+    """Which hosts may be changed at once, and in what order the others one by one.
+
+    `state` is what cluster_gate says of the component. A host whose server answers goes one by one,
+    the leader last; one whose server does not can be changed together with its like.
+    """
+    if not isinstance(state, dict) or "servers" not in state:
+        raise AnsibleFilterError("restart_order: needs a component of cluster_gate's result")
+    running = {_server_host(each) for each in state["servers"] if each.get("answers")}
+    leader = _server_host({"url": state.get("leader") or ""})
+    parallel, serial, last = [], [], []
+    for host, address in zip(hosts, addresses(hosts, hostvars), strict=True):
+        if address not in running:
+            parallel.append(host)
+        elif address == leader:
+            last.append(host)
+        else:
+            serial.append(host)
+    return {"parallel": parallel, "serial": serial + last, "leader": last}
+
+
+def _server_host(server):
+    address = server.get("url") or server.get("address") or ""
+    return address.rpartition("//")[2].rpartition(":")[0].strip("[]")
+
+
 def zookeeper_hosts(hosts, hostvars, port=2181):
     """ "host:port,host:port" of the hosts of a ZooKeeper ensemble."""
     if not hosts:
         raise AnsibleFilterError("zookeeper_hosts: the group of ZooKeeper's hosts is empty")
-    return ",".join(f"{address}:{port}" for address in addresses(hosts, hostvars))
+    return ",".join(f"{_bracketed(each)}:{port}" for each in addresses(hosts, hostvars))
 
 
 def zookeeper_url(hosts, hostvars, path, port=2181):
@@ -64,6 +100,8 @@ class FilterModule:
         return {
             "quorum": quorum,
             "addresses": addresses,
+            "urls": urls,
+            "restart_order": restart_order,
             "zookeeper_hosts": zookeeper_hosts,
             "zookeeper_url": zookeeper_url,
             "command_line": command_line,

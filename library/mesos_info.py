@@ -18,7 +18,7 @@ options:
     description: What to read; V(leader) and V(version) are cheap whatever the size of the cluster.
     type: list
     elements: str
-    choices: [leader, version, agents, frameworks, tasks, metrics]
+    choices: [leader, version, agents, agent_states, frameworks, tasks, metrics]
     default: [leader, version]
   framework:
     description: Only the tasks of this framework id.
@@ -77,6 +77,13 @@ agents:
   type: list
   elements: dict
   returned: when gathered
+agent_states:
+  description:
+    - Of each agent its id, hostname, address, attributes, version, whether it answers, and its
+      state, which is active, inactive, deactivated, draining, drained or recovered.
+  type: list
+  elements: dict
+  returned: when gathered
 frameworks:
   description: The registered frameworks as C(/frameworks) shows them, without their tasks.
   type: list
@@ -96,6 +103,7 @@ metrics:
 from urllib.parse import urlencode
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.mesos import agent_states, read
 from ansible.module_utils.mesosphere_http import ACCESS_ARGUMENTS, Api, RequestError, wait_until
 
 ARGUMENTS = {
@@ -103,7 +111,15 @@ ARGUMENTS = {
     "gather": {
         "type": "list",
         "elements": "str",
-        "choices": ["leader", "version", "agents", "frameworks", "tasks", "metrics"],
+        "choices": [
+            "leader",
+            "version",
+            "agents",
+            "agent_states",
+            "frameworks",
+            "tasks",
+            "metrics",
+        ],
         "default": ["leader", "version"],
     },
     "framework": {"type": "str"},
@@ -169,6 +185,8 @@ def gather(module, api):
         agents = wait_for_agents(api, given["wait_for_agents"], given["wait_timeout"])
         if "agents" in wanted:
             result["agents"] = agents
+    if "agent_states" in wanted:
+        result["agent_states"] = agent_states(read(api, "GET_AGENTS"))
     if "version" in wanted:
         result["version"] = api.expect("GET", "/version", shape=dict).json
     if "frameworks" in wanted:

@@ -28,7 +28,7 @@ def load(path: Path, name: str) -> ModuleType:
     return loaded
 
 
-for utility in ("mesosphere_http", "marathon", "chronos"):
+for utility in ("mesosphere_http", "mesos", "zookeeper", "cluster", "marathon", "chronos"):
     # Once only: this file is loaded as a module of the tests too.
     if f"ansible.module_utils.{utility}" not in sys.modules:
         load(ROOT / "module_utils" / f"{utility}.py", f"ansible.module_utils.{utility}")

@@ -1,0 +1,155 @@
+"""Agents drained, taken down and given up by the modules, against a real master and agent."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from tests.ansible.conftest import Cluster, Run
+from tests.integration.marathon_stack import wait_for
+
+TIMEOUT_S = 60
+
+
+@pytest.fixture(scope="module")
+def mesos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    running = Cluster(tmp_path_factory.mktemp("mesos"))
+    try:
+        running.start_mesos()
+        running.start_marathon()
+        wait_for(lambda: running.ask("GET", "/v2/info")["frameworkId"], "Marathon")
+        yield running
+    finally:
+        running.close()
+
+
+@pytest.fixture
+def agent(mesos: Cluster, run_module: Run) -> Run:
+    def run(state: str, **arguments: Any) -> dict[str, Any]:
+        given = {"agent": "127.0.0.1", "wait_timeout": TIMEOUT_S, **arguments}
+        url = [f"http://{mesos.master}"]
+        return run_module("mesos_agent_state", master_url=url, state=state, **given)
+
+    return run
+
+
+@pytest.fixture
+def maintenance(mesos: Cluster, run_module: Run) -> Run:
+    def run(state: str, **arguments: Any) -> dict[str, Any]:
+        machines = [{"hostname": "127.0.0.1", "ip": "127.0.0.1"}]
+        url = [f"http://{mesos.master}"]
+        given = {"machines": machines, **arguments}
+        return run_module("mesos_maintenance", master_url=url, state=state, **given)
+
+    return run
+
+
+def test_an_agent_is_drained_once_and_works_again(mesos: Cluster, agent: Run) -> None:
+    mesos.ask("POST", "/v2/apps", {"id": "/web", "cmd": "sleep 3600", "cpus": 0.1, "mem": 16})
+    wait_for(lambda: mesos.app("/web")["tasksRunning"] == 1, "the task")
+
+    refused = agent("gone")
+    assert "still has 1 tasks, which would be lost; drain it first" in refused["msg"]
+
+    predicted = agent("drained", check=True)
+    assert predicted["changed"] and predicted["before"] == "active"
+    assert predicted["diff"]["after"] == 'state: "drained"\n'
+    drained = agent("drained", max_grace_period=1)
+    assert drained["changed"] and drained["after"] == "drained"
+    assert not agent("drained")["changed"]
+    assert not agent("deactivated")["changed"]
+    assert mesos.app("/web")["tasksRunning"] == 0
+
+    back = agent("active")
+    assert back["changed"] and back["after"] == "active"
+    assert not agent("active")["changed"]
+    wait_for(lambda: mesos.app("/web")["tasksRunning"] == 1, "the task's return")
+
+
+def test_a_deactivated_agent_keeps_its_tasks(mesos: Cluster, agent: Run) -> None:
+    assert agent("deactivated")["after"] == "deactivated"
+    assert mesos.app("/web")["tasksRunning"] == 1
+    assert agent("active")["changed"]
+
+
+def test_an_agent_that_nobody_knows_is_one_sentence(agent: Run) -> None:
+    refused = agent("drained", agent="nowhere")
+    assert refused["msg"] == "agent nowhere can't be drained: it is not registered"
+    assert not agent("gone", agent="nowhere")["changed"]
+
+
+def test_machines_are_scheduled_kept_and_taken_out(maintenance: Run) -> None:
+    begins = float(int(time.time()) + 3600)
+    predicted = maintenance("scheduled", start=begins, duration=600, check=True)
+    assert predicted["changed"]
+    assert predicted["machines"] == {"127.0.0.1/127.0.0.1": "up"}
+    assert maintenance("scheduled", start=begins, duration=600)["changed"]
+    assert not maintenance("scheduled", start=begins, duration=600)["changed"]
+    assert not maintenance("scheduled")["changed"]
+    other = [{"hostname": "elsewhere", "ip": "192.0.2.9"}]
+    assert maintenance("scheduled", machines=other, start=begins)["changed"]
+    moved = maintenance("scheduled", duration=900)
+    assert moved["changes"] == ["127.0.0.1/127.0.0.1.window"]
+    assert not maintenance("scheduled", machines=other)["changed"]
+    assert maintenance("absent")["changed"]
+    assert not maintenance("absent")["changed"]
+    assert maintenance("absent", machines=other)["changed"]
+    nameless = maintenance("scheduled", machines=[{}])
+    assert nameless["msg"] == "a machine needs a hostname, an ip, or both"
+
+
+def test_a_machine_goes_down_and_up_again(
+    mesos: Cluster, maintenance: Run, run_module: Run
+) -> None:
+    started = maintenance("started")
+    assert started["changed"] and "127.0.0.1/127.0.0.1.state" in started["changes"]
+    again = maintenance("started")
+    assert not again["changed"] and again["machines"] == {"127.0.0.1/127.0.0.1": "down"}
+    assert maintenance("absent")["changed"]
+    assert not maintenance("absent")["changed"]
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted", "calls"),
+    [
+        ("active", "active", []),
+        ("inactive", "active", []),
+        ("drained", "active", ["REACTIVATE_AGENT"]),
+        ("deactivated", "active", ["REACTIVATE_AGENT"]),
+        ("active", "drained", ["DRAIN_AGENT"]),
+        ("deactivated", "drained", ["DRAIN_AGENT"]),
+        ("draining", "drained", []),
+        ("active", "deactivated", ["DEACTIVATE_AGENT"]),
+        ("drained", "deactivated", []),
+        ("drained", "gone", ["MARK_AGENT_GONE"]),
+        ("recovered", "gone", ["MARK_AGENT_GONE"]),
+        ("away", "gone", []),
+    ],
+)
+def test_the_call_follows_from_both_states(
+    load_module: Callable[[str], ModuleType], before: str, wanted: str, calls: list[str]
+) -> None:
+    assert load_module("mesos_agent_state").decide(before, wanted) == calls
+
+
+def test_an_agent_is_given_up_for_ever(
+    tmp_path: Path, run_module: Run, load_module: Callable[[str], ModuleType]
+) -> None:
+    cluster = Cluster(tmp_path)
+    try:
+        cluster.start_mesos()
+        given: dict[str, Any] = {
+            "master_url": [f"http://{cluster.master}"],
+            "agent": "127.0.0.1",
+            "state": "gone",
+            "wait_timeout": TIMEOUT_S,
+        }
+        assert run_module("mesos_agent_state", check=True, **given)["changed"]
+        gone = run_module("mesos_agent_state", **given)
+        assert gone["changed"] and gone["after"] == "away" and gone["agent_id"]
+        given["agent"] = gone["agent_id"]
+        assert not run_module("mesos_agent_state", **given)["changed"]
+    finally:
+        cluster.close()
