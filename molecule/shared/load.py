@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Asks URLs over and over, each time by a new connection, and writes what went wrong.
 
-Usage: load.py OUT URL [URL ...]     until SIGTERM; OUT is rewritten every second: {"asked", "failed": [...]}
+Usage: load.py OUT URL [URL ...]     until SIGTERM
+
+OUT is rewritten every second: {"asked": count, "failed": [{"at", "took_s", "url", "fault"}]}
 """
 
 import json

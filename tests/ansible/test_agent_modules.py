@@ -134,9 +134,7 @@ def test_the_call_follows_from_both_states(
     assert load_module("mesos_agent_state").decide(before, wanted) == calls
 
 
-def test_an_agent_is_given_up_for_ever(
-    tmp_path: Path, run_module: Run, load_module: Callable[[str], ModuleType]
-) -> None:
+def test_an_agent_is_given_up_for_ever(tmp_path: Path, run_module: Run) -> None:
     cluster = Cluster(tmp_path)
     try:
         cluster.start_mesos()
@@ -146,7 +144,9 @@ def test_an_agent_is_given_up_for_ever(
             "state": "gone",
             "wait_timeout": TIMEOUT_S,
         }
-        assert run_module("mesos_agent_state", check=True, **given)["changed"]
+        wait_for(
+            lambda: run_module("mesos_agent_state", check=True, **given).get("changed"), "the agent"
+        )
         gone = run_module("mesos_agent_state", **given)
         assert gone["changed"] and gone["after"] == "away" and gone["agent_id"]
         given["agent"] = gone["agent_id"]

@@ -10,7 +10,15 @@ import yaml
 from ansible.errors import AnsibleFilterError
 from tests.ansible.conftest import ROOT, load
 
-FILTERS = ("addresses", "command_line", "quorum", "zookeeper_hosts", "zookeeper_url")
+FILTERS = (
+    "addresses",
+    "command_line",
+    "quorum",
+    "restart_order",
+    "urls",
+    "zookeeper_hosts",
+    "zookeeper_url",
+)
 HOSTVARS: Mapping[str, Mapping[str, Any]] = {
     "a": {"mesosphere_address": "10.0.0.1", "ansible_host": "192.0.2.1"},
     "b": {"ansible_host": "192.0.2.2"},
@@ -52,6 +60,32 @@ def test_zookeeper_is_named_with_every_host(filters: ModuleType) -> None:
     assert url == "zk://10.0.0.1:2000,c:2000/mesos"
     with pytest.raises(AnsibleFilterError, match="is empty"):
         filters.zookeeper_url([], HOSTVARS, "mesos")
+
+
+def test_a_url_has_brackets_around_an_address_of_version_6(filters: ModuleType) -> None:
+    assert filters.urls(["b"], HOSTVARS, 5050) == ["http://192.0.2.2:5050"]
+    assert filters.urls(["a"], HOSTVARS, 5050, "https") == ["https://10.0.0.1:5050"]
+    six = {"a": {"mesosphere_address": "2001:db8::1"}}
+    assert filters.urls(["a"], six, 5050) == ["http://[2001:db8::1]:5050"]
+    assert filters.zookeeper_hosts(["a"], six) == "[2001:db8::1]:2181"
+
+
+def test_the_leader_is_changed_last_and_what_does_not_run_all_at_once(filters: ModuleType) -> None:
+    servers = [
+        {"url": "http://10.0.0.1:5050", "answers": True},
+        {"url": "http://192.0.2.2:5050", "answers": True},
+        {"url": "http://c:5050", "answers": False},
+    ]
+    state = {"servers": servers, "leader": "http://10.0.0.1:5050"}
+    assert filters.restart_order(["a", "b", "c"], HOSTVARS, state) == {
+        "parallel": ["c"],
+        "serial": ["b", "a"],
+        "leader": ["a"],
+    }
+    zookeeper = {"servers": [{"address": "c:2181", "answers": True}], "leader": "c:2181"}
+    assert filters.restart_order(["c"], HOSTVARS, zookeeper)["serial"] == ["c"]
+    with pytest.raises(AnsibleFilterError, match="needs a component"):
+        filters.restart_order(["c"], HOSTVARS, {})
 
 
 def test_flags_become_arguments(filters: ModuleType) -> None:
