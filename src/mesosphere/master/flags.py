@@ -36,6 +36,27 @@ FLAGS: tuple[Flag, ...] = (
     ),
     Flag("filter_gpu_resources", "bool", True, "Allocation", "keep GPU agents for GPU frameworks"),
     Flag(
+        "min_allocatable_resources",
+        "str",
+        "cpus:0.01|mem:32",
+        "Allocation",
+        "the least that is offered: ; is and, | is or; empty: anything",
+    ),
+    Flag(
+        "allocator_agent_recovery_factor",
+        "float",
+        0.8,
+        "Allocation",
+        "part of the agents that must be back before a new leader with quotas offers",
+    ),
+    Flag(
+        "allocator_recovery_timeout",
+        "duration",
+        600.0,
+        "Allocation",
+        "the longest that a new leader with quotas waits for agents",
+    ),
+    Flag(
         "fair_sharing_excluded_resource_names",
         "list",
         (),

@@ -12,7 +12,10 @@ from mesosphere.kernel.durations import parse_duration
 from mesosphere.kernel.exit_codes import ExitCode
 from mesosphere.kernel.flags import HelpRequested, Settings, UsageError, parse
 from mesosphere.kernel.ids import IdSource
+from mesosphere.kernel.resource_text import parse_resources
+from mesosphere.kernel.resources import ResourcesError
 from mesosphere.master.api import api
+from mesosphere.master.core.allocator.claims import Alternatives
 from mesosphere.master.core.config import MasterConfig
 from mesosphere.master.core.machine import MasterMachine
 from mesosphere.master.flags import FLAGS
@@ -55,6 +58,9 @@ def configure(settings: Settings) -> MasterConfig:
         roles=settings.roles,
         weights=_weights(settings.weights),
         filter_gpu_resources=settings.filter_gpu_resources,
+        min_allocatable=_least(settings.min_allocatable_resources),
+        agent_recovery_factor=_factor(settings.allocator_agent_recovery_factor),
+        allocator_recovery_timeout_s=settings.allocator_recovery_timeout,
         fair_sharing_excluded=settings.fair_sharing_excluded_resource_names,
         flags=settings.as_strings(),
     )
@@ -79,6 +85,27 @@ def _part(text: str) -> float:
     if not re.fullmatch(r"\d{1,3}(\.\d+)?%", text) or float(text[:-1]) > 100:
         raise UsageError(f"--recovery_agent_removal_limit: '{text}' is not 0% to 100%")
     return float(text[:-1]) / 100
+
+
+def _least(text: str) -> Alternatives:
+    """`cpus:0.01|mem:32`: alternatives of resources. Raises UsageError."""
+    alternatives = []
+    for part in filter(None, (part.strip() for part in text.split("|"))):
+        try:
+            resources = parse_resources(part)
+        except ResourcesError as error:
+            raise UsageError(f"--min_allocatable_resources: '{part}': {error}") from error
+        scalars = resources.unreserved().scalars()
+        if len(scalars) != len(resources):
+            raise UsageError(f"--min_allocatable_resources: '{part}': only plain scalars count")
+        alternatives.append(scalars)
+    return tuple(alternatives)
+
+
+def _factor(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise UsageError(f"--allocator_agent_recovery_factor: {value} is not between 0 and 1")
+    return value
 
 
 def _weights(text: str | None) -> dict[str, float]:

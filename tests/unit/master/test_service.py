@@ -44,3 +44,33 @@ def test_the_limit_of_missing_agents_is_a_percentage(text: str, part: float) -> 
 def test_a_wrong_percentage_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="recovery_agent_removal_limit"):
         configured(f"--recovery_agent_removal_limit={text}")
+
+
+@pytest.mark.parametrize(
+    ("text", "alternatives"),
+    [
+        ("cpus:0.01|mem:32", ({"cpus": 10}, {"mem": 32_000})),
+        ("cpus:1;mem:64|gpus:1", ({"cpus": 1_000, "mem": 64_000}, {"gpus": 1_000})),
+        ("", ()),
+    ],
+)
+def test_the_least_that_is_offered_is_a_choice_of_resources(
+    text: str, alternatives: tuple[dict[str, int], ...]
+) -> None:
+    assert configured(f"--min_allocatable_resources={text}").min_allocatable == alternatives
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "--min_allocatable_resources=cpus",
+        "--min_allocatable_resources=ports:[1-2]",
+        "--min_allocatable_resources=cpus(a):1",
+        "--allocator_agent_recovery_factor=1.5",
+        "--weights=a",
+        "--weights=a=0",
+    ],
+)
+def test_what_makes_no_sense_is_refused(argument: str) -> None:
+    with pytest.raises(UsageError, match=argument.partition("=")[0]):
+        configured(argument)

@@ -77,11 +77,6 @@ def show_tasks(master: MasterMachine, now: float, request: Request) -> Answer:
     return json_answer(request, found)
 
 
-def show_roles(master: MasterMachine, now: float, request: Request) -> Answer:
-    """Roles with what they hold."""
-    return json_answer(request, legacy.roles(master))
-
-
 def show_explanation(master: MasterMachine, now: float, request: Request) -> Answer:
     """Why a framework gets no offers."""
     wanted = request.first("framework")

@@ -101,6 +101,36 @@ class OperationRequested(Event, frozen=True):
     principal: str | None = None
 
 
+class QuotasUpdated(Event, frozen=True):
+    """An operator sets quotas, all or none; `force`: also what can't be met at once."""
+
+    request: str
+    configs: list[mesos.QuotaConfig]
+    force: bool
+
+
+class QuotaSet(Event, frozen=True):
+    """An operator sets a role's quota the old way."""
+
+    request: str
+    quota: mesos.QuotaRequest
+
+
+class QuotaRemoved(Event, frozen=True):
+    """An operator removes a role's quota the old way; `path` of the request, if it named it."""
+
+    request: str
+    role: str
+    path: str = ""
+
+
+class WeightsUpdated(Event, frozen=True):
+    """An operator sets weights of roles."""
+
+    request: str
+    infos: list[mesos.WeightInfo]
+
+
 class FileWanted(Event, frozen=True):
     """A file of the master's is read; `effect` answers it."""
 

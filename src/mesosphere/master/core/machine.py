@@ -53,7 +53,9 @@ from mesosphere.master.core import (
     maintenance,
     offers,
     operations,
+    quotas,
     removals,
+    weights,
 )
 from mesosphere.master.core.allocator.allocator import Allocator
 from mesosphere.master.core.config import HEARTBEAT_S, MasterConfig
@@ -179,6 +181,8 @@ class MasterMachine:
                 self.state.gone[agent_id] = record.since
         self.state.recovered_count = len(self.state.recovered)
         maintenance.take(self, now, self.registry.maintenance)
+        weights.load(self)
+        quotas.load(self, now)
         for framework_id, known in self.registry.frameworks.items():
             frameworks.recover(self, framework_id, known.info, known.registered_at)
         config = self.config
@@ -325,5 +329,9 @@ _HANDLERS: Mapping[type[Event], Callable[..., None]] = {
     commands.MachinesStopped: maintenance.stop_machines,
     commands.MachinesStarted: maintenance.start_machines,
     commands.OperationRequested: operations.request,
+    commands.QuotasUpdated: quotas.update,
+    commands.QuotaSet: quotas.set_one,
+    commands.QuotaRemoved: quotas.remove,
+    commands.WeightsUpdated: weights.update,
     commands.FileWanted: lambda master, now, event: master.out.append(event.effect),
 }

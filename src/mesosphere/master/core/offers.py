@@ -31,6 +31,8 @@ def allocate(master: "MasterMachine", now: float, agent_ids: Sequence[str]) -> N
     """Run a cycle over agents and make the offers."""
     master.state.count("allocator/mesos/allocation_runs")
     agents = master.state.agents
+    if master.allocator.is_held(now, len(agents)):
+        return
     ready = list(enrolment.slots(master, [agents[name] for name in agent_ids if name in agents]))
     grants = master.allocator.allocate(now, ready, enrolment.slots(master, agents.values()))
     made: dict[str, list[mesos.Offer]] = {}

@@ -3,7 +3,8 @@
 Nodes below the store's root: `/agents/<bucket>` hold the agents by id, each admitted, unreachable
 or gone, in 64 buckets, because a write costs per node and hardly per byte; `/frameworks/<id>` hold
 the frameworks, so that a failover timeout survives a change of leader (the original forgets it);
-`/maintenance` holds the schedule and which machines are down.
+`/maintenance` holds the schedule and which machines are down. Whatever else is small and written
+whole (quotas, weights) is a *document*, a node of its own, whose content its module knows.
 
 Source: Mesos, src/master/registry.proto and registrar.cpp, for what is kept.
 """
@@ -12,7 +13,7 @@ import zlib
 
 import msgspec
 
-from mesosphere.kernel.ledger import Ledger
+from mesosphere.kernel.ledger import EPOCH, Ledger
 from mesosphere.kernel.store import Put, Remove, Write
 from mesosphere.master.core.schedule import Maintenance
 from mesosphere.wire import mesos
@@ -58,6 +59,7 @@ class Registry:
         self.agents: dict[str, AgentRecord] = {}
         self.frameworks: dict[str, FrameworkRecord] = {}
         self.maintenance = Maintenance()
+        self.documents: dict[str, bytes] = {}  # path -> content
         self._buckets: dict[str, dict[str, AgentRecord]] = {}
         self.ledger = Ledger("registry", self._render)
 
@@ -90,6 +92,11 @@ class Registry:
         if self.frameworks.pop(framework_id, None) is not None:
             self.ledger.mark(f"/frameworks/{framework_id}")
 
+    def put_document(self, path: str, data: bytes) -> None:
+        """Set a document, at most 500 kB."""
+        self.documents[path] = data
+        self.ledger.mark(path)
+
     def load(self, entries: dict[str, tuple[bytes, int]]) -> None:
         """Read the store's content. Raises ValueError for what can't be read."""
         for path in sorted(entries):
@@ -103,6 +110,8 @@ class Registry:
                 self.put_framework(path.removeprefix("/frameworks/"), record)
             elif path == MAINTENANCE:
                 self.maintenance = codec.decode(data, Maintenance)
+            elif path != EPOCH:
+                self.documents[path] = data
         self.ledger.forget()
 
     def _render(self, path: str) -> Write:
@@ -110,5 +119,7 @@ class Registry:
             return Put(path, codec.encode(self._buckets.get(path, {})))
         if path == MAINTENANCE:
             return Put(path, codec.encode(self.maintenance))
+        if path in self.documents:
+            return Put(path, self.documents[path])
         record = self.frameworks.get(path.removeprefix("/frameworks/"))
         return Remove(path) if record is None else Put(path, codec.encode(record))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from mesosphere import MESOS_VERSION
-from mesosphere.kernel.resources import EMPTY, Resources, compact
+from mesosphere.kernel.resources import Resources, compact
 from mesosphere.master.core.config import MASTER_CAPABILITIES
 from mesosphere.master.core.machine import MasterMachine
 from mesosphere.master.core.state import Agent, Framework, Offer, TaskRecord
@@ -318,39 +318,3 @@ def tasks(
 def _first_timestamp(record: TaskRecord) -> float:
     statuses = record.task.statuses
     return statuses[0].timestamp or 0.0 if statuses else 0.0
-
-
-def roles(master: MasterMachine) -> dict[str, Any]:
-    """`/roles`."""
-    names: dict[str, None] = {"*": None}
-    for found in master.state.frameworks.values():
-        for role in found.roles:
-            names[role] = None
-    for listed in master.state.agents.values():
-        names |= dict.fromkeys(listed.total.reserved())
-    names |= dict.fromkeys(master.config.weights)
-    return {"roles": [_role(master, name) for name in sorted(names)]}
-
-
-def _role(master: MasterMachine, name: str) -> dict[str, Any]:
-    allocated = offered = reserved = EMPTY
-    for found in master.state.agents.values():
-        for record in found.tasks.values():
-            if record.role == name and record.holds_resources:
-                allocated = allocated + record.resources
-        for held in found.offers.values():
-            if held.role == name:
-                offered = offered + held.resources
-        reserved = reserved + found.total.reserved().get(name, EMPTY)
-    return {
-        "name": name,
-        "weight": master.config.weights.get(name, 1.0),
-        "quota": {"role": name, "guarantee": {}, "limit": {}, "consumed": {}},
-        "resources": compact(allocated + offered),
-        "allocated": compact(allocated),
-        "offered": compact(offered),
-        "reserved": compact(reserved),
-        "frameworks": [
-            found.id for found in master.state.frameworks.values() if name in found.roles
-        ],
-    }

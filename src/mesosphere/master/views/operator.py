@@ -3,14 +3,12 @@
 from collections.abc import Callable, Mapping
 
 from mesosphere import MESOS_VERSION
-from mesosphere.kernel.resources import EMPTY
 from mesosphere.master.core import snapshot
 from mesosphere.master.core.machine import MasterMachine
-from mesosphere.master.views import maintenance, metrics
+from mesosphere.master.views import maintenance, metrics, roles
 from mesosphere.wire import mesos
 from mesosphere.wire.mesos import answers
 from mesosphere.wire.mesos.base import WireStruct
-from mesosphere.wire.mesos.resources_codec import Format, to_wire
 
 
 def _flags(master: MasterMachine) -> answers.GetFlags:
@@ -26,38 +24,6 @@ def _metrics(master: MasterMachine) -> answers.GetMetrics:
     values = metrics.snapshot(master).items()
     return answers.GetMetrics(
         metrics=[mesos.Metric(name=name, value=value) for name, value in values]
-    )
-
-
-def _roles(master: MasterMachine) -> answers.GetRoles:
-    """Resources of a role are what its frameworks use and are offered."""
-    owners: dict[str, list[mesos.FrameworkID]] = {"*": []}
-    held = dict.fromkeys(master.config.weights, EMPTY)
-    for framework in master.state.frameworks.values():
-        for role in framework.roles:
-            owners.setdefault(role, []).append(mesos.FrameworkID(framework.id))
-        for record in framework.tasks.values():
-            if record.holds_resources:
-                held[record.role] = held.get(record.role, EMPTY) + record.resources
-        for offer in framework.offers.values():
-            held[offer.role] = held.get(offer.role, EMPTY) + offer.resources
-    return answers.GetRoles(
-        roles=[
-            answers.Role(
-                name=name,
-                weight=master.config.weights.get(name, 1.0),
-                frameworks=owners.get(name, []),
-                resources=to_wire(held.get(name, EMPTY), Format.REFINED),
-            )
-            for name in sorted({**owners, **held})
-        ]
-    )
-
-
-def _weights(master: MasterMachine) -> answers.GetWeights:
-    weights = master.config.weights.items()
-    return answers.GetWeights(
-        weight_infos=[mesos.WeightInfo(role=role, weight=value) for role, value in weights]
     )
 
 
@@ -87,8 +53,8 @@ READS: Mapping[str, Callable[[MasterMachine], WireStruct]] = {
     "GET_EXECUTORS": snapshot.executors,
     "GET_OPERATIONS": _operations,
     "GET_TASKS": snapshot.tasks,
-    "GET_ROLES": _roles,
-    "GET_WEIGHTS": _weights,
+    "GET_ROLES": roles.operator_roles,
+    "GET_WEIGHTS": lambda master: answers.GetWeights(weight_infos=roles.weights(master)),
     "GET_MASTER": _master,
     "GET_MAINTENANCE_STATUS": lambda master: answers.GetMaintenanceStatus(
         status=maintenance.status(master)
@@ -96,6 +62,6 @@ READS: Mapping[str, Callable[[MasterMachine], WireStruct]] = {
     "GET_MAINTENANCE_SCHEDULE": lambda master: answers.GetMaintenanceSchedule(
         schedule=maintenance.schedule(master)
     ),
-    "GET_QUOTA": lambda master: answers.GetQuota(status=mesos.QuotaStatus()),
+    "GET_QUOTA": lambda master: answers.GetQuota(status=roles.quota_status(master)),
 }
-"""Calls that only read. There is no quota yet, so it is empty."""
+"""Calls that only read."""

@@ -22,6 +22,7 @@ from mesosphere.master.api.operator import (
     maintenance,
     operations,
     reads,
+    roles,
 )
 from mesosphere.master.api.operator.table import Handlers
 from mesosphere.master.core.machine import MasterMachine
@@ -37,6 +38,7 @@ CALLS: Handlers = {
     **maintenance.CALLS,
     **files.CALLS,
     **operations.CALLS,
+    **roles.CALLS,
 }
 """Every call of the operator API that this master takes."""
 

@@ -26,6 +26,21 @@ class Allocator:
         self.filters = Filters()
         self.quotas: dict[str, Quota] = {}
         self.version = 0
+        self._awaited = 0
+        self._held_until = 0.0
+
+    def hold(self, awaited: int, until: float) -> None:
+        """Allocate nothing before so many agents are here, or it is too late to wait.
+
+        With quota, what is offered early of a few agents could not be had by whom it is meant for.
+        """
+        self._awaited, self._held_until = awaited, until
+
+    def is_held(self, now: float, agents: int) -> bool:
+        """Whether it waits for agents."""
+        if agents >= self._awaited or now >= self._held_until:
+            self._awaited = 0
+        return self._awaited > 0
 
     def enroll(self, role: str, framework: str, claimant: Claimant | None) -> None:
         """What a framework takes in a role from now on; None: nothing."""
