@@ -6,12 +6,11 @@ Source: "Mesos: executor HTTP API" (apache/mesos src/slave/http.cpp, src/slave/v
 
 from mesosphere.agent.core.commands import ExecutorCalled
 from mesosphere.agent.core.machine import AgentMachine
-from mesosphere.agent.negotiation import refuse_media
 from mesosphere.kernel.events import Event
 from mesosphere.kernel.http import Request, Response, text_response
 from mesosphere.wire.errors import WireError
-from mesosphere.wire.mesos import codec
 from mesosphere.wire.mesos.executor import Call
+from mesosphere.wire.mesos.media import Media, spoken, wanted
 from mesosphere.wire.mesos.tasks import TaskStatus
 
 UUID_BYTES = 16
@@ -19,13 +18,13 @@ UUID_BYTES = 16
 
 def answer(machine: AgentMachine, now: float, request: Request) -> Response | Event:
     """`POST /api/v1/executor`."""
-    refusal = refuse_media(request)
-    if refusal is not None:
-        return refusal
+    media = spoken(request.headers)
+    if not isinstance(media, Media):
+        return media
     if not machine.state.recovered:
         return text_response(503, "Agent has not finished recovery\n")
     try:
-        call = codec.decode(request.body, Call)
+        call = media.decode(request.body, Call)
     except WireError as error:
         return text_response(400, f"{error}\n")
     fault = check_call(call)
@@ -41,7 +40,10 @@ def answer(machine: AgentMachine, now: float, request: Request) -> Response | Ev
         return text_response(403, "Executor is not subscribed")
     if call.type == "HEARTBEAT":
         return Response(202)
-    return ExecutorCalled(request.id, call)
+    accepted = wanted(request.headers)
+    if call.type == "SUBSCRIBE" and not isinstance(accepted, Media):
+        return accepted
+    return ExecutorCalled(request.id, call, accepted if isinstance(accepted, Media) else media)
 
 
 def check_call(call: Call) -> str:

@@ -6,20 +6,21 @@ Source: apache/mesos include/mesos/v1/agent/agent.proto and src/slave/http.cpp.
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from mesosphere.agent import views
 from mesosphere.agent.core.commands import FileRequested
 from mesosphere.agent.core.files import real_path
 from mesosphere.agent.core.life_cycle import Phase
 from mesosphere.agent.core.machine import AgentMachine
 from mesosphere.agent.core.state import TaskRecord, container_id
-from mesosphere.agent.negotiation import refuse_media
 from mesosphere.kernel.events import Event
 from mesosphere.kernel.http import Request, Response, text_response
 from mesosphere.wire.errors import WireError
-from mesosphere.wire.mesos import codec
-from mesosphere.wire.mesos.base import UInt64, WireStruct
+from mesosphere.wire.mesos import agent_operator, codec
 from mesosphere.wire.mesos.common import TimeInfo
 from mesosphere.wire.mesos.ids import ExecutorID, FrameworkID
+from mesosphere.wire.mesos.media import Media, spoken, wanted
 from mesosphere.wire.mesos.operator import ListFiles, ReadFile
 from mesosphere.wire.mesos.tasks import ExecutorInfo
 
@@ -35,77 +36,60 @@ OTHERS = (
 """Calls that the original knows and this agent does not carry out: answered 501."""
 
 
-class GetContainers(WireStruct, kw_only=True):
-    show_nested: bool | None = None
-    show_standalone: bool | None = None
-
-
-class AgentCall(WireStruct, kw_only=True):
-    """A call; bodies of reads that take none are not looked at."""
-
-    type: str = ""
-    list_files: ListFiles | None = None
-    read_file: ReadFile | None = None
-    get_containers: GetContainers | None = None
-    offset: UInt64 | None = None
-
-
 def answer(machine: AgentMachine, now: float, request: Request) -> Response | Event:
     """`POST /api/v1`."""
-    refusal = _refuse(machine, request)
-    if refusal is not None:
-        return refusal
+    media = spoken(request.headers)
+    if not isinstance(media, Media):
+        return media
     try:
-        call = codec.decode(request.body, AgentCall)
+        call = media.decode(request.body, agent_operator.Call)
     except WireError as error:
         return text_response(400, f"{error}\n")
-    if call.type == "LIST_FILES":
-        return _list_files(machine, request, call.list_files)
-    if call.type == "READ_FILE":
-        return _read_file(machine, request, call.read_file)
-    if call.type == "GET_CONTAINERS":
-        body = _get_containers(machine, call.get_containers or GetContainers())
-        return _json({"type": call.type, "get_containers": body})
-    read = READS.get(call.type)
-    if read is not None:
-        name = call.type.lower()
-        return _json({"type": call.type, name: read(machine, now)})
-    if call.type in OTHERS:
-        return text_response(501, f"The call {call.type} is not supported by this agent\n")
-    return text_response(400, f"Failed to validate call: unknown type '{call.type}'\n")
-
-
-def _refuse(machine: AgentMachine, request: Request) -> Response | None:
-    refusal = refuse_media(request)
-    if refusal is not None:
-        return refusal
+    accepted = wanted(request.headers)
+    if not isinstance(accepted, Media):
+        return accepted
     if not machine.state.recovered:
         return text_response(503, "Agent has not finished recovery\n")
-    return None
+    if call.type == "LIST_FILES":
+        return _list_files(machine, request, call.list_files, accepted)
+    if call.type == "READ_FILE":
+        return _read_file(machine, request, call.read_file, accepted)
+    if call.type == "GET_CONTAINERS":
+        body = _get_containers(machine, call.get_containers or agent_operator.GetContainers())
+        return _shown(call.type, body, accepted)
+    read = READS.get(call.type)
+    if read is not None:
+        return _shown(call.type, read(machine, now), accepted)
+    if call.type in OTHERS:
+        return text_response(501, f"The call {call.type} is not supported by this agent\n")
+    return text_response(400, "Failed to validate agent::Call: Expecting 'type' to be present\n")
 
 
-def _json(value: Any) -> Response:
-    return Response(200, {"Content-Type": "application/json"}, codec.encode(value))
+def _shown(kind: str, body: Any, media: Media) -> Response:
+    shown = msgspec.convert({"type": kind, kind.lower(): body}, agent_operator.Response)
+    return media.answer(shown)
 
 
 def _list_files(
-    machine: AgentMachine, request: Request, body: ListFiles | None
+    machine: AgentMachine, request: Request, body: ListFiles | None, media: Media
 ) -> Response | Event:
     if body is None:
         return text_response(400, "Expecting 'list_files' to be present\n")
     path = real_path(machine.config, machine.state.agent_id, body.path)
     if path is None:
         return text_response(404, f"'{body.path}' was not found\n")
-    return FileRequested(request.id, "browse", path, body.path, v1=True)
+    return FileRequested(request.id, "browse", path, body.path, media=media.value)
 
 
-def _read_file(machine: AgentMachine, request: Request, body: ReadFile | None) -> Response | Event:
+def _read_file(
+    machine: AgentMachine, request: Request, body: ReadFile | None, media: Media
+) -> Response | Event:
     if body is None:
         return text_response(400, "Expecting 'read_file' to be present\n")
     path = real_path(machine.config, machine.state.agent_id, body.path)
     if path is None:
         return text_response(404, f"'{body.path}' was not found\n")
-    return FileRequested(request.id, "read", path, body.path, body.offset, body.length, v1=True)
+    return FileRequested(request.id, "read", path, body.path, body.offset, body.length, media.value)
 
 
 # --- reads ----------------------------------------------------------------------------------
@@ -137,11 +121,12 @@ def _agent(machine: AgentMachine, now: float) -> Any:
     return shown
 
 
-def _get_containers(machine: AgentMachine, body: GetContainers) -> Any:
+def _get_containers(machine: AgentMachine, body: agent_operator.GetContainers) -> Any:
     found = []
     for each in views.shown_containers(machine.state):
         if each.is_nested and not body.show_nested:
             continue
+        measured = views.statistics_of(machine.state, each)
         found.append(
             {
                 "framework_id": FrameworkID(each.framework_id),
@@ -149,7 +134,7 @@ def _get_containers(machine: AgentMachine, body: GetContainers) -> Any:
                 "executor_name": each.executor_name,
                 "container_id": container_id(each.name),
                 "container_status": each.status,
-                "resource_statistics": views.statistics_of(machine.state, each),
+                **({"resource_statistics": measured} if "timestamp" in measured else {}),
             }
         )
     return {"containers": found}

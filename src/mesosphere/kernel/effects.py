@@ -233,7 +233,8 @@ class ServeFile(Effect, frozen=True):
     """Answer `request` from a file or directory on disk (agent and master `/files/*`).
 
     `action`: "browse", "read" or "download"; `path` is the real path; `shown` the virtual one.
-    `offset` -1 asks for the size only. `v1` selects the operator API's shape.
+    `offset` -1 asks for the size only. `media` is the media type of the operator API's answer;
+    without it the answer has the shape of `/files/*`.
     """
 
     request: str
@@ -242,7 +243,7 @@ class ServeFile(Effect, frozen=True):
     shown: str
     offset: int = -1
     length: int | None = None
-    v1: bool = False
+    media: str = ""
 
 
 # --- containers (performed by agent/service) ------------------------------------------------

@@ -5,7 +5,6 @@ content; an append is fsynced, and a reader ignores a torn last record. Served f
 `/files/*` and LIST_FILES / READ_FILE. Source: apache/mesos src/files/files.cpp.
 """
 
-import base64
 import grp
 import os
 import pwd
@@ -17,6 +16,8 @@ from typing import Any
 
 from mesosphere.kernel.effects import ServeFile
 from mesosphere.kernel.http import Response, json_response, text_response
+from mesosphere.wire.mesos import FileInfo, TimeInfo, answers
+from mesosphere.wire.mesos.media import Media
 
 READ_LIMIT_BYTES = 16 * 4096
 """Bytes of one read, as in Mesos: 16 pages."""
@@ -101,31 +102,42 @@ def _browse(path: Path, effect: ServeFile) -> Response:
     else:
         entries = sorted(path.iterdir())[:LISTING_LIMIT]
     infos = [info for entry in entries if (info := _info(entry, effect)) is not None]
-    if effect.v1:
-        return json_response(200, {"type": "LIST_FILES", "list_files": {"file_infos": infos}})
-    return json_response(200, infos)
+    if effect.media:
+        files = [_file_info(shown, found) for shown, found in infos]
+        body = answers.ListFiles(file_infos=files)
+        return Media(effect.media).answer(answers.response("LIST_FILES", body))
+    return json_response(200, [_shown_info(shown, found) for shown, found in infos])
 
 
-def _info(entry: Path, effect: ServeFile) -> dict[str, Any] | None:
+def _info(entry: Path, effect: ServeFile) -> tuple[str, os.stat_result] | None:
     try:
-        found = entry.stat()
+        return f"{effect.shown.rstrip('/')}/{entry.name}", entry.stat()
     except OSError:
         return None  # gone meanwhile, or a dangling link
-    shown = f"{effect.shown.rstrip('/')}/{entry.name}"
-    info: dict[str, Any] = {
+
+
+def _file_info(shown: str, found: os.stat_result) -> FileInfo:
+    return FileInfo(
+        path=shown,
+        nlink=found.st_nlink,
+        size=found.st_size,
+        mtime=TimeInfo(nanoseconds=int(found.st_mtime) * 1_000_000_000),
+        mode=found.st_mode,
+        uid=_user(found.st_uid),
+        gid=_group(found.st_gid),
+    )
+
+
+def _shown_info(shown: str, found: os.stat_result) -> dict[str, Any]:
+    return {
         "path": shown,
         "nlink": found.st_nlink,
         "size": found.st_size,
+        "mtime": int(found.st_mtime),
+        "mode": stat.filemode(found.st_mode),
         "uid": _user(found.st_uid),
         "gid": _group(found.st_gid),
     }
-    if effect.v1:
-        info["mtime"] = {"nanoseconds": int(found.st_mtime) * 1_000_000_000}
-        info["mode"] = found.st_mode
-    else:
-        info["mtime"] = int(found.st_mtime)
-        info["mode"] = stat.filemode(found.st_mode)
-    return info
 
 
 def _read(path: Path, effect: ServeFile) -> Response:
@@ -138,9 +150,9 @@ def _read(path: Path, effect: ServeFile) -> Response:
         if effect.offset >= 0:
             file.seek(effect.offset)
             data = file.read(min(wanted, READ_LIMIT_BYTES)) if wanted > 0 else b""
-    if effect.v1:
-        body = {"size": size, "data": base64.b64encode(data).decode()}
-        return json_response(200, {"type": "READ_FILE", "read_file": body})
+    if effect.media:
+        body = answers.ReadFile(size=size, data=data)
+        return Media(effect.media).answer(answers.response("READ_FILE", body))
     if effect.offset < 0:
         return json_response(200, {"data": "", "offset": size})
     return json_response(200, {"data": data.decode("utf-8", "replace"), "offset": effect.offset})

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from mesosphere.kernel.http import Match, Response, Router
+from mesosphere.kernel.http import Response, Router
 from mesosphere.master.api import ROUTES
 from mesosphere.wire.mesos.media import Media
-from tests.api.stories import read, stories, tell
+from tests.api.mesos.coverage import unasked
+from tests.api.stories import stories, tell
 from tests.scenarios.master.peers import AgentPeer, FrameworkPeer
 from tests.scenarios.master.world import OTHER, World
 
@@ -81,20 +82,4 @@ def test_story(story: dict[str, Any], speaks: Media) -> None:
 
 
 def test_every_route_is_asked() -> None:
-    router = Router(ROUTES, prefixes=("/master",), longest_prefix=True)
-    asked: dict[tuple[str, str], list[int]] = {}
-    for path in FILES:
-        for story in read(path):
-            for step in story["steps"]:
-                method, _, target = step.get("request", "").partition(" ")
-                found = router.match(method, target.partition("?")[0]) if method else ()
-                if isinstance(found, Match):
-                    key = (found.route.method, found.route.pattern)
-                    asked.setdefault(key, []).append(step["status"])
-    unasked = [
-        f"{route.method} {route.pattern}"
-        for route in ROUTES
-        if not any(status < 400 for status in asked.get((route.method, route.pattern), []))
-        and not route.pattern.startswith("/files/")  # files are read by the runtime
-    ]
-    assert not unasked
+    assert not unasked(Router(ROUTES, prefixes=("/master",), longest_prefix=True), FILES)

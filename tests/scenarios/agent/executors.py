@@ -1,7 +1,7 @@
 """A custom executor as a scenario sees it: its calls to the agent, the events on its stream."""
 
 import itertools
-from typing import Any
+from typing import Any, ClassVar
 
 from mesosphere.agent.api import api
 from mesosphere.kernel import effects as do
@@ -9,10 +9,11 @@ from mesosphere.kernel.events import Event
 from mesosphere.kernel.http import Request, Response
 from mesosphere.kernel.resources import Resources
 from mesosphere.wire import recordio
-from mesosphere.wire.mesos import codec, executor, link
+from mesosphere.wire.mesos import executor, link
 from mesosphere.wire.mesos.commands import CommandInfo
 from mesosphere.wire.mesos.frameworks import FrameworkInfo
 from mesosphere.wire.mesos.ids import AgentID, ExecutorID, FrameworkID, TaskID
+from mesosphere.wire.mesos.media import Media
 from mesosphere.wire.mesos.resources_codec import to_wire
 from mesosphere.wire.mesos.tasks import ExecutorInfo, TaskGroupInfo, TaskInfo, TaskStatus
 from tests.scenarios.agent.world import AGENT, FRAMEWORK, World, make_framework
@@ -71,7 +72,9 @@ def run_group(
 
 
 class Executor:
-    """One custom executor's side of the API."""
+    """One custom executor's side of the API, in the encoding that the test chose for all."""
+
+    speaks: ClassVar[Media] = Media.JSON
 
     def __init__(self, world: World, executor_id: str = "e1") -> None:
         self.world = world
@@ -83,10 +86,11 @@ class Executor:
         call = executor.Call(
             type=kind, framework_id=FrameworkID(FRAMEWORK), executor_id=ExecutorID(self.id), **body
         )
-        return self.post(codec.encode(call))
+        return self.post(self.speaks.encode(call))
 
-    def post(self, body: bytes) -> Response | None:
-        headers = {"content-type": "application/json", "accept": "application/json"}
+    def post(self, body: bytes, speaks: Media | None = None) -> Response | None:
+        media = (speaks or self.speaks).value
+        headers = {"content-type": media, "accept": media}
         request = Request(f"x{next(_NUMBERS)}", "POST", "/api/v1/executor", {}, headers, body)
         answer = api(self.world.machine).dispatch(self.world.now, request)
         if isinstance(answer, Event):
@@ -95,7 +99,9 @@ class Executor:
             for each in self.world.found(do.Reply):
                 if each.request == request.id:
                     return each.response
-            assert self.world.found(do.StartStream)[-1].request == request.id
+            started = self.world.found(do.StartStream)[-1]
+            assert started.request == request.id
+            assert started.headers == {"Content-Type": media}
             self.stream = request.id
             return None
         return answer
@@ -135,7 +141,7 @@ class Executor:
             if each.stream == self.stream
             for record in decoder.feed(each.data)
         ]
-        return [codec.decode(record, executor.Event) for record in records]
+        return [self.speaks.decode(record, executor.Event) for record in records]
 
     def told(self) -> list[str]:
         return [event.type for event in self.events()]

@@ -10,9 +10,16 @@ from mesosphere.wire.mesos.commands import CommandInfo
 from mesosphere.wire.mesos.common import DurationInfo
 from mesosphere.wire.mesos.containers import ContainerInfo, DockerInfo
 from mesosphere.wire.mesos.ids import ExecutorID, FrameworkID
+from mesosphere.wire.mesos.media import Media
 from mesosphere.wire.mesos.resources_codec import to_wire
 from tests.scenarios.agent.executors import Executor, make_executor, plain_task, run_by, run_group
 from tests.scenarios.agent.world import FRAMEWORK, World, make_framework, registered
+
+
+@pytest.fixture(autouse=True, params=list(Media), ids=["json", "protobuf"])
+def encoding(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every test is told in both encodings."""
+    monkeypatch.setattr(Executor, "speaks", request.param)
 
 
 def launched(world: World) -> str:
@@ -354,7 +361,7 @@ def test_calls_that_are_wrong_are_refused_with_the_code_of_the_original() -> Non
     mine = Executor(world)
 
     def told(body: str) -> tuple[int, bytes]:
-        answer = mine.post(body.encode())
+        answer = mine.post(body.encode(), Media.JSON)
         assert answer is not None and isinstance(answer.body, bytes)
         return answer.status, answer.body
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from mesosphere.kernel.events import Event
 from mesosphere.wire.mesos.executor import Call
+from mesosphere.wire.mesos.media import Media
 
 
 class FileRequested(Event, frozen=True):
@@ -15,14 +16,16 @@ class FileRequested(Event, frozen=True):
     shown: str
     offset: int = -1
     length: int | None = None
-    v1: bool = False
+    media: str = ""
 
 
 class ExecutorCalled(Event, frozen=True):
-    """A custom executor made a call of the executor API; `request` waits for the answer."""
+    """A custom executor made a call of the executor API; `request` waits for the answer. `media` is
+    what a stream that answers it is to be written in."""
 
     request: str
     call: Call
+    media: Media = Media.JSON
 
 
 class ContainersMeasured(Event, frozen=True):

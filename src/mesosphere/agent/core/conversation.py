@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from mesosphere.agent.core import executor_ends
+from mesosphere.agent.core.commands import ExecutorCalled
 from mesosphere.agent.core.executor_life import ExecutorInput, ExecutorPhase
 from mesosphere.agent.core.exits import End, reworded
 from mesosphere.agent.core.life_cycle import Phase
@@ -26,8 +27,7 @@ from mesosphere.kernel.effects import (
     SetTimer,
     StartStream,
 )
-from mesosphere.wire import recordio
-from mesosphere.wire.mesos import codec, executor
+from mesosphere.wire.mesos import executor
 from mesosphere.wire.mesos.agents import AgentInfo
 from mesosphere.wire.mesos.enums import is_terminal
 from mesosphere.wire.mesos.ids import AgentID, ContainerID, ExecutorID
@@ -49,7 +49,7 @@ def tell(record: ExecutorRecord, event: executor.Event) -> list[Effect]:
     """An event for an executor, if it listens."""
     if not record.stream:
         return []
-    return [Send(record.stream, recordio.encode(codec.encode(event)))]
+    return [Send(record.stream, record.media.record(event))]
 
 
 def launch(record: ExecutorRecord, queued: QueuedLaunch) -> list[Effect]:
@@ -106,7 +106,7 @@ def subscribed(
     executors: "Executors",
     now: float,
     record: ExecutorRecord,
-    request: str,
+    asked: ExecutorCalled,
     call: executor.Subscribe,
     agent: AgentInfo,
 ) -> list[Effect]:
@@ -114,11 +114,11 @@ def subscribed(
     effects: list[Effect] = []
     if record.stream:
         effects.append(EndStream(record.stream))
-    record.stream = request
-    headers = {"Content-Type": "application/json"}
+    record.stream, record.media = asked.request, asked.media
+    headers = {"Content-Type": asked.media.value}
     effects += [
         CancelTimer(f"register/{record.key}"),
-        StartStream(request, headers=headers),
+        StartStream(asked.request, headers=headers),
         Log("info", "executor_subscribed", {"executor": record.key}),
     ]
     record.is_recovered = False

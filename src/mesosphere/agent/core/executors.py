@@ -265,9 +265,7 @@ class Executors:
             # It was there when the call came in.
             return [Reply(event.request, text_response(400, "Executor cannot be found"))]
         if call.subscribe is not None:
-            return conversation.subscribed(
-                self, now, executor, event.request, call.subscribe, agent
-            )
+            return conversation.subscribed(self, now, executor, event, call.subscribe, agent)
         effects: list[Effect] = [Reply(event.request, Response(202))]
         if call.update is not None:
             effects += conversation.updated(self, now, executor, call.update.status)

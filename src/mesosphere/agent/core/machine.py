@@ -191,7 +191,7 @@ class AgentMachine:
         return [
             do.ServeFile(
                 event.request, event.action, event.path, event.shown,
-                event.offset, event.length, event.v1,
+                event.offset, event.length, event.media,
             )
         ]  # fmt: skip
 

@@ -24,6 +24,7 @@ from mesosphere.wire.mesos.common import DurationInfo
 from mesosphere.wire.mesos.enums import is_terminal
 from mesosphere.wire.mesos.frameworks import FrameworkInfo
 from mesosphere.wire.mesos.ids import AgentID, ContainerID, ExecutorID, FrameworkID
+from mesosphere.wire.mesos.media import Media
 from mesosphere.wire.mesos.resources_codec import from_wire
 from mesosphere.wire.mesos.tasks import ExecutorInfo, Task, TaskInfo, TaskStatus
 
@@ -52,6 +53,7 @@ class ExecutorRecord(msgspec.Struct, eq=False):
     phase: ExecutorPhase = ExecutorPhase.REGISTERING
     pid: int = 0
     stream: str = ""
+    media: Media = Media.JSON  # what the stream is written in
     tasks: dict[str, "TaskRecord"] = {}
     queue: list["QueuedLaunch"] = []
     was_given: bool = False

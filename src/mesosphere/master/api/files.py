@@ -16,15 +16,15 @@ def ask_for_file(
     path: str | None,
     offset: int = -1,
     length: int | None = None,
-    v1: bool = False,
+    media: str = "",
 ) -> Answer:
-    """The command that lets the runtime read a file, or why it may not."""
+    """The command that lets the runtime read a file, or why it may not; see ServeFile."""
     if path is None:
         return text_response(400, "Expecting 'path=value' in query.\n")
     log = master.config.flags.get("external_log_file")
     if path not in ("/master/log", "/log") or log is None:
         return text_response(404, f"'{path}' was not found.\n")
-    return commands.FileWanted(ServeFile(request.id, action, log, path, offset, length, v1))
+    return commands.FileWanted(ServeFile(request.id, action, log, path, offset, length, media))
 
 
 def _number(text: str | None) -> int | None:

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from mesosphere.wire.errors import WireError
-from mesosphere.wire.mesos import answers, executor, scheduler
+from mesosphere.wire.mesos import agent_operator, answers, executor, scheduler
 from mesosphere.wire.mesos import operator as master
 from mesosphere.wire.mesos.codec import SIZE_LIMIT, MessageError
 from mesosphere.wire.protobuf import schema
@@ -29,6 +29,9 @@ MESSAGES: Mapping[type[msgspec.Struct], str] = {
     master.Call: "mesos.v1.master.Call",
     answers.Response: "mesos.v1.master.Response",
     answers.Event: "mesos.v1.master.Event",
+    agent_operator.Call: "mesos.v1.agent.Call",
+    agent_operator.Response: "mesos.v1.agent.Response",
+    agent_operator.ProcessIO: "mesos.v1.agent.ProcessIO",
 }
 """What travels alone. The messages within them are bound by the fields that hold them."""
 
