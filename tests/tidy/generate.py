@@ -7,6 +7,7 @@ from mesosphere.cli import COMPONENTS
 from mesosphere.kernel.durations import format_duration
 from mesosphere.kernel.exit_codes import ExitCode
 from mesosphere.kernel.flags import Flag
+from mesosphere.kernel.sizes import format_size
 from tests.tidy.tree import ROOT, SOURCE
 from tests.tidy.variables import variables_page
 
@@ -36,6 +37,8 @@ def _row(flag: Flag) -> str:
         default = ""
     elif flag.kind == "duration":
         default = format_duration(flag.default)
+    elif flag.kind == "bytes":
+        default = format_size(flag.default)
     elif isinstance(flag.default, tuple):
         default = ",".join(flag.default)
     else:

@@ -45,6 +45,10 @@ LAUNCHES_AT_ONCE = 16
 """Containers in preparation at one time; more wait their turn."""
 WORK_TIMEOUT_S = 1800.0
 """Longest fetch of all URIs of one task, or of its image."""
+FETCHER_KEYS = (
+    "sandbox", "uris", "frameworks_home", "stall_timeout_s", "limit_bytes", "cache_dir",
+    "cache_bytes",
+)  # fmt: skip
 KEPT = ("isolation", "sandbox", "directory", "rlimits", "disk_bytes", "execute", "gpus")
 """What of a plan is needed while its container runs."""
 
@@ -82,6 +86,7 @@ class Containerizer:
         self._launching: dict[str, _Launch] = {}
         self._running: dict[str, int] = {}
         self._causes: dict[str, str | None] = {}
+        self.fetches = {"succeeded": 0, "failed": 0}
         self._slots = asyncio.Semaphore(LAUNCHES_AT_ONCE)
         self._connecting = asyncio.Lock()
 
@@ -172,9 +177,11 @@ class Containerizer:
     async def _fetch(
         self, plan: dict[str, Any], user: dict[str, Any] | None, launch: _Launch
     ) -> None:
-        keys = ("sandbox", "uris", "frameworks_home", "stall_timeout_s", "limit_bytes")
-        job = {**{key: plan[key] for key in keys}, "user": user}
+        job = {**{key: plan[key] for key in FETCHER_KEYS}, "user": user}
+        self.fetches["failed"] += 1
         await self._work("fetch", program("mesosphere.agent.fetcher"), job, launch)
+        self.fetches["failed"] -= 1
+        self.fetches["succeeded"] += 1
 
     async def _find_image(self, plan: dict[str, Any], launch: _Launch) -> dict[str, Any]:
         image = plan["image"]

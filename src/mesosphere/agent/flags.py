@@ -146,7 +146,15 @@ _FETCHER = (
     Flag("frameworks_home", "str", "", "Fetcher", "directory that relative URIs are below"),
     Flag("fetcher_stall_timeout", "duration", 60.0, "Fetcher", "longest silence of a server"),
     Flag(
-        "fetcher_size_limit", "int", 20 * 1024**3, "Fetcher",
+        "fetcher_cache_dir", "str", None, "Fetcher",
+        "files of URIs with `cache`, forgotten at the start; default: fetch in the work directory",
+    ),
+    Flag(
+        "fetcher_cache_size", "bytes", 2 * 1024**3, "Fetcher",
+        "most that the cache keeps: 2GB, 500MB",
+    ),
+    Flag(
+        "fetcher_size_limit", "bytes", 20 * 1024**3, "Fetcher",
         "most bytes that one URI may bring or unpack to",
     ),
 )  # fmt: skip

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from mesosphere.agent import fetch_cache
 from mesosphere.agent.api import api
 from mesosphere.agent.containerizer import Containerizer
 from mesosphere.agent.core.commands import ContainersMeasured
@@ -129,6 +130,7 @@ class AgentService:
         self._host = host
         self._groups = probe.find_control_groups()
         private_root = Path(host.private_root) if host.isolation == "oci" else None
+        fetch_cache.clear(Path(host.fetch_cache_dir))
         self.containerizer = Containerizer(Path(host.runtime_dir), private_root)
         self.disks = DiskWatch(
             self.containerizer,
@@ -160,6 +162,17 @@ class AgentService:
                 return
         PERFORMERS[ServeFile](node, effect, cause)
 
+    def _metrics(self) -> dict[str, float]:
+        fetcher = "containerizer/fetcher"
+        told = {
+            f"{fetcher}/task_fetches_{end}": float(count)
+            for end, count in self.containerizer.fetches.items()
+        }
+        cache = Path(self._host.fetch_cache_dir)
+        told[f"{fetcher}/cache_size_total_bytes"] = float(self._host.fetch_cache_bytes)
+        told[f"{fetcher}/cache_size_used_bytes"] = float(fetch_cache.used_bytes(cache))
+        return told
+
     async def _measure(self, node: Node) -> None:
         root = self._host.cgroups_root if self._host.isolation == "oci" else ""
         while True:
@@ -168,5 +181,5 @@ class AgentService:
             for name, told in values.items():
                 told.update(self.disks.statistics(name))
             used = await asyncio.to_thread(statistics.disk_used, self._host.work_dir)
-            node.deliver(ContainersMeasured(values, used))
+            node.deliver(ContainersMeasured(values, used, self._metrics()))
             await asyncio.sleep(MEASURE_INTERVAL_S)

@@ -68,6 +68,8 @@ def describe_host(settings: Settings, work_dir: Path, runtime_dir: Path) -> Host
         frameworks_home=settings.frameworks_home,
         stall_timeout_s=settings.fetcher_stall_timeout,
         fetch_limit_bytes=settings.fetcher_size_limit,
+        fetch_cache_dir=settings.fetcher_cache_dir or str(work_dir / "fetch"),
+        fetch_cache_bytes=settings.fetcher_cache_size,
         agent_user=_own_user(),
         **_linux_part(settings),
         **_image_part(settings, work_dir, "" if why_not else "oci"),

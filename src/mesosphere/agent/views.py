@@ -329,6 +329,7 @@ def metrics(state: State, now: float) -> dict[str, float]:
             values[f"slave/{name}_{what}"] = float(count)
     values.update(_resource_metrics(state.config.resources, state.used()))
     values.update(state.gauges)
+    values.update(state.measured)
     return values
 
 

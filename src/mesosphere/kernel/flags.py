@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from mesosphere.kernel.durations import format_duration, parse_duration
+from mesosphere.kernel.sizes import format_size, parse_size
 
 _TRUE = ("true", "1", "yes", "on")
 _FALSE = ("false", "0", "no", "off")
@@ -23,7 +24,7 @@ class HelpRequested(Exception):
 
 
 class Flag(NamedTuple):
-    """One setting. `kind`: str int port float bool duration (seconds) list (comma) repeat."""
+    """One setting. `kind`: str int port float bool duration (seconds) bytes list (comma) repeat."""
 
     name: str
     kind: str
@@ -161,6 +162,8 @@ def _convert(kind: str, text: str) -> Any:
         return float(text)
     if kind == "duration":
         return parse_duration(text)
+    if kind == "bytes":
+        return parse_size(text)
     if kind == "list":
         return tuple(part.strip() for part in text.split(",") if part.strip())
     if kind == "bool":
@@ -177,6 +180,8 @@ def _text(flag: Flag, value: Any) -> str:
         return "true" if value else "false"
     if flag.kind == "duration":
         return format_duration(value)
+    if flag.kind == "bytes":
+        return format_size(value)
     if isinstance(value, tuple):
         return ",".join(value)
     return str(value)

@@ -1,18 +1,22 @@
 """The fetcher on real files: what comes in, and what must never get out of the sandbox."""
 
 import bz2
+import contextlib
 import gzip
+import hashlib
 import http.server
 import io
 import json
 import lzma
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
 import threading
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +25,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from mesosphere.agent import fetcher
-from mesosphere.agent.fetcher import FetchError, base_name, target_in
+from mesosphere.agent.archives import FetchError, target_in
+from mesosphere.agent.fetch_cache import used_bytes
+from mesosphere.agent.fetcher import base_name
 
 
 @pytest.fixture
@@ -257,3 +263,152 @@ def test_the_process_tells_the_first_fault_and_its_code(sandbox: Path) -> None:
 def test_targets_stay_below_the_sandbox(sandbox: Path) -> None:
     assert target_in(sandbox, "/abs") == sandbox.resolve() / "abs"
     assert target_in(sandbox, "a/../b") == sandbox.resolve() / "b"
+
+
+@pytest.mark.parametrize(("suffix", "pack"), [(".bz2", bz2.compress), (".xz", lzma.compress)])
+def test_single_packed_files_are_unpacked(
+    tmp_path: Path, sandbox: Path, suffix: str, pack: Any
+) -> None:
+    (tmp_path / f"notes{suffix}").write_bytes(pack(b"plain"))
+    run(sandbox, {"value": str(tmp_path / f"notes{suffix}")})
+    assert (sandbox / "notes").read_bytes() == b"plain"
+
+
+@pytest.mark.parametrize("kind", ["md5", "sha256", "sha512"])
+def test_a_digest_in_the_fragment_must_fit(tmp_path: Path, sandbox: Path, kind: str) -> None:
+    (tmp_path / "x").write_bytes(b"content")
+    right = hashlib.new(kind, b"content").hexdigest()
+    run(sandbox, {"value": f"{tmp_path}/x#{kind}={right.upper()}"})
+    assert (sandbox / "x").read_bytes() == b"content"
+    wrong = "0" * len(right)
+    with pytest.raises(FetchError, match=f"its {kind} is {right}, not {wrong}"):
+        run(sandbox, {"value": f"file://{tmp_path}/x#{kind}={wrong}"})
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(uri=some.text(max_size=60) | some.from_regex(r"(http|file|ftp)://[^/]{0,9}/?.{0,9}"))
+def test_any_uri_is_fetched_or_a_clear_fault(tmp_path: Path, uri: str) -> None:
+    sandbox = tmp_path / "uris"
+    sandbox.mkdir(exist_ok=True)
+    before = sorted(tmp_path.iterdir())
+    if "://" in uri and not uri.startswith("file"):
+        # No test talks to hosts of the world.
+        uri = "http://127.0.0.1:1/" + uri.partition("://")[2]
+    try:
+        run(sandbox, {"value": uri}, stall_timeout_s=1)
+    except FetchError as error:
+        assert repr(uri)[1:5] in repr(str(error))
+    assert sorted(tmp_path.iterdir()) == before
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    names=some.lists(
+        some.tuples(
+            some.sampled_from(["a", "a/b", "../x", "/etc/x", "a/../../y", "l", "l/z", ".", "a//b"]),
+            some.sampled_from([tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE]),
+            some.sampled_from(["..", "/", "a", "../outside", "l", "/etc"]),
+        ),
+        max_size=8,
+    )
+)
+def test_no_archive_of_any_names_and_links_writes_outside(
+    tmp_path: Path, names: list[tuple[str, bytes, str]]
+) -> None:
+    home = tmp_path / "home"
+    shutil.rmtree(home, ignore_errors=True)
+    sandbox = home / "sandbox"
+    sandbox.mkdir(parents=True)
+    (home / "outside").mkdir()
+    members = [(member(name, kind, link), b"evil") for name, kind, link in names]
+    archive = make_tar(tmp_path / "any.tar", "w", *members)
+    with contextlib.suppress(FetchError):
+        run(sandbox, {"value": str(archive)})
+    assert sorted(home.iterdir()) == [home / "outside", sandbox]
+    assert not list((home / "outside").iterdir())
+
+
+class _Counting(http.server.BaseHTTPRequestHandler):
+    """Counts its answers; `/big` is 3,000 bytes, all else 10."""
+
+    def do_GET(self) -> None:
+        self.server.count += 1  # type: ignore[attr-defined]
+        size = 3_000 if self.path.startswith("/big") else 10
+        self.send_response(200)
+        self.send_header("Content-Length", str(size))
+        self.end_headers()
+        self.wfile.write(b"x" * size)
+
+    def log_message(self, *arguments: Any) -> None:
+        """Tests are quiet."""
+
+
+@pytest.fixture
+def counting() -> Iterator[http.server.ThreadingHTTPServer]:
+    serving = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Counting)
+    serving.count = 0  # type: ignore[attr-defined]
+    thread = threading.Thread(target=serving.serve_forever)
+    thread.start()
+    yield serving
+    serving.shutdown()
+    serving.server_close()
+    thread.join()
+
+
+def cached_job(tmp_path: Path, sandbox: Path, size: int, *uris: str, user: str = "u") -> dict:  # type: ignore[type-arg]
+    return {
+        "sandbox": str(sandbox), "cache_dir": str(tmp_path / "cache"), "cache_bytes": size,
+        "uris": [{"value": uri, "cache": True} for uri in uris],
+        "user": {"name": user, "uid": os.geteuid(), "gid": os.getegid(), "groups": []},
+    }  # fmt: skip
+
+
+def test_what_is_cached_is_brought_once_for_all_tasks_of_a_user(
+    tmp_path: Path, sandbox: Path, counting: Any
+) -> None:
+    base = f"http://127.0.0.1:{counting.server_address[1]}"
+    jobs = [cached_job(tmp_path, sandbox, 9_000, f"{base}/a") for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        files = list(pool.map(fetcher.bring_cached, jobs))
+    assert counting.count == 1
+    assert [file[0].read() for file in files] == [b"x" * 10] * 8
+    fetcher.run(jobs[0], fetcher.bring_cached(jobs[0]))
+    assert (sandbox / "a").read_bytes() == b"x" * 10
+    fetcher.bring_cached(cached_job(tmp_path, sandbox, 9_000, f"{base}/a", user="other"))
+    assert counting.count == 2
+
+
+def test_the_cache_stays_in_its_size_and_drops_what_was_not_used_for_longest(
+    tmp_path: Path, sandbox: Path, counting: Any
+) -> None:
+    base = f"http://127.0.0.1:{counting.server_address[1]}"
+
+    def bring(name: str) -> int:
+        before = counting.count
+        files = fetcher.bring_cached(cached_job(tmp_path, sandbox, 7_000, f"{base}/{name}"))
+        assert len(files[0].read()) == 3_000
+        assert used_bytes(tmp_path / "cache") <= 7_000
+        return int(counting.count - before)
+
+    assert [bring(name) for name in ("big1", "big2", "big1", "big3", "big1", "big2")] == [
+        1, 1, 0, 1, 0, 1,
+    ]  # fmt: skip
+    small = cached_job(tmp_path, sandbox, 2_000, f"{base}/big9")
+    assert len(fetcher.bring_cached(small)[0].read()) == 3_000
+    assert not list((tmp_path / "cache").glob("*.part"))
+
+
+def test_a_cached_archive_is_unpacked_without_a_copy(tmp_path: Path, sandbox: Path) -> None:
+    archive = make_tar(tmp_path / "a.tar", "w", (member("x"), b"x"))
+    job = {"sandbox": str(sandbox), "uris": [{"value": "http://h/a.tar", "cache": True}]}
+    with archive.open("rb") as file:
+        fetcher.run(job, {0: file})
+    assert [path.name for path in sandbox.iterdir()] == ["x"]
+
+
+def test_a_download_that_fails_is_told_and_not_kept(
+    tmp_path: Path, sandbox: Path, server: str
+) -> None:
+    with pytest.raises(FetchError, match=r"failed to fetch 'http.*short': only"):
+        fetcher.bring_cached(cached_job(tmp_path, sandbox, 9_000, f"{server}/short"))
+    assert used_bytes(tmp_path / "cache") == 0

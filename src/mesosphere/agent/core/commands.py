@@ -29,10 +29,12 @@ class ExecutorCalled(Event, frozen=True):
 
 
 class ContainersMeasured(Event, frozen=True):
-    """Resource statistics by container, and how full the work directory's disk is (0 to 1)."""
+    """Resource statistics by container, how full the work directory's disk is (0 to 1), and
+    metrics by name that only the service knows."""
 
     statistics: dict[str, dict[str, Any]]
     disk_used: float
+    metrics: dict[str, float] = {}
 
 
 class SupervisionFailed(Event, frozen=True):

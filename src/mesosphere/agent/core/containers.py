@@ -43,6 +43,7 @@ class Uri(msgspec.Struct, frozen=True):
     executable: bool = False
     extract: bool = True
     output_file: str | None = None
+    cache: bool = False
 
 
 class ContainerRequest(msgspec.Struct, frozen=True):
@@ -138,6 +139,8 @@ def build_plan(request: ContainerRequest, host: Host) -> dict[str, Any]:
         "frameworks_home": host.frameworks_home,
         "stall_timeout_s": host.stall_timeout_s,
         "limit_bytes": host.fetch_limit_bytes,
+        "cache_dir": host.fetch_cache_dir,
+        "cache_bytes": host.fetch_cache_bytes,
         "argv": list(request.argv),
         "environment": {**request.environment, **request.around.environment},
         "directory": sandbox,

@@ -170,6 +170,7 @@ class AgentMachine:
     def _measured(self, now: float, event: ContainersMeasured) -> Effects:
         self.state.statistics = event.statistics
         self.state.disk_used = event.disk_used
+        self.state.measured = event.metrics
         return []
 
     def _session_lost(self, now: float, event: on.SessionLost) -> Effects:

@@ -72,7 +72,7 @@ def container_request(
         mem_limit_bytes=_limit(task, "mem", MIB),
         user=command.user or framework.user,
         uris=tuple(
-            Uri(uri.value, bool(uri.executable), uri.extract, uri.output_file)
+            Uri(uri.value, bool(uri.executable), uri.extract, uri.output_file, bool(uri.cache))
             for uri in command.uris
         ),
         around=around,

@@ -233,6 +233,7 @@ class State:
         self.gauges: dict[str, float] = {}
         self.statistics: dict[str, dict[str, Any]] = {}
         self.disk_used = 0.0
+        self.measured: dict[str, float] = {}
 
     @property
     def grace_most_s(self) -> float:
