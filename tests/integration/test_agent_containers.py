@@ -212,10 +212,17 @@ async def test_a_killed_supervisor_loses_no_container(make_bench: Any, isolation
     keeping.cancel()
 
 
+def devices_of_the_host() -> dict[str, tuple[int, int]]:
+    """Inode and mode of everything in /dev."""
+    facts = {entry.name: entry.lstat() for entry in Path("/dev").iterdir()}
+    return {name: (fact.st_ino, fact.st_mode) for name, fact in facts.items()}
+
+
 @needs_oci
 async def test_nothing_of_a_container_is_left_on_the_host(make_bench: Any) -> None:
     bench = await make_bench("oci")
     mounts = Path("/proc/self/mounts").read_text()
+    devices = devices_of_the_host()
     bench.launch("c1", "setsid sleep 1000 & exit 0")
     await bench.find(ContainerExited, "c1")
     bench.perform(DestroyContainer("c1"))
@@ -223,5 +230,6 @@ async def test_nothing_of_a_container_is_left_on_the_host(make_bench: Any) -> No
     for mount in GROUPS["mounts"].values():
         assert not (Path(mount) / bench.host.cgroups_root / "c1").exists()
     assert Path("/proc/self/mounts").read_text() == mounts
+    assert devices_of_the_host() == devices
     assert not list((bench.directory / "run" / "bundles").iterdir())
     assert not list((bench.directory / "run" / "plans").iterdir())

@@ -116,10 +116,12 @@ def test_the_oci_config_holds_the_limits_and_the_sandbox() -> None:
     assert resources["memory"]["limit"] == 96 * MIB
     assert resources["pids"] == {"limit": 4096}
     assert config["mounts"] == [
+        # Without it the runtime would remake the host's own /dev/ptmx.
+        {"destination": "/dev", "type": "bind", "source": "/dev", "options": ["rbind", "rw"]},
         {
             "destination": plan["sandbox"] + "/data", "type": "bind", "source": "/srv/data",
             "options": ["rbind", "ro"],
-        }
+        },
     ]  # fmt: skip
     assert plan["memory"]["events"] == "/cg/memory/mesos/C/memory.oom_control"
     assert plan["processes"] == "/cg/pids/mesos/C"
@@ -140,7 +142,7 @@ def test_control_groups_of_version_2_have_their_own_names() -> None:
 def test_a_process_tree_of_its_own_is_a_namespace_with_its_proc() -> None:
     config = build_plan(request(), msgspec.structs.replace(OCI, pid_namespace=True))["config"]
     assert {"type": "pid"} in config["linux"]["namespaces"]
-    assert config["mounts"][0]["destination"] == "/proc"
+    assert [mount["destination"] for mount in config["mounts"]] == ["/dev", "/proc"]
 
 
 def test_dangerous_capabilities_are_never_given() -> None:
@@ -246,3 +248,10 @@ def test_volumes_that_are_more_than_links_need_the_oci_isolation() -> None:
     )
     posix = msgspec.structs.replace(CONFIG, host=POSIX)
     assert "need the OCI isolation" in why_unsupported(task(container=container), posix)
+
+
+def test_a_host_that_can_only_be_read_has_shared_memory_of_its_own() -> None:
+    host = msgspec.structs.replace(OCI, read_only_root=True)
+    mounts = build_plan(request(), host)["config"]["mounts"]
+    places = [mount["destination"] for mount in mounts]
+    assert places.index("/dev") < places.index("/dev/shm")

@@ -168,9 +168,13 @@ def _mounts(contents: Contents, host: Host, places: Places) -> list[dict[str, An
     mounts: list[dict[str, Any]] = []
     if around.image is not None:
         mounts += IMAGE_MOUNTS
-    elif _has_own_pids(around, host):
-        mounts.append({"destination": "/proc", "type": "proc", "source": "proc"})
-    if around.image is not None or _has_own_ipc(around, host):
+    else:
+        # Where nothing is mounted the runtime would lay out devices anew, in the host's own /dev.
+        mounts.append(_bind("/dev", "/dev"))
+        if _has_own_pids(around, host):
+            mounts.append({"destination": "/proc", "type": "proc", "source": "proc"})
+    own_shm = _has_own_ipc(around, host) or has_read_only_root(around, host)
+    if around.image is not None or own_shm:
         size = around.shm_mib if around.shm_mib is not None else host.shm_mib
         options = ["nosuid", "noexec", "nodev", "mode=1777", f"size={size}m"]
         mounts.append(

@@ -182,11 +182,6 @@ def read_only_mounts(table: str, plan: dict[str, Any]) -> list[dict[str, Any]]:
         found[place] = {
             "destination": place, "type": "bind", "source": place, "options": ["bind", "ro"],
         }  # fmt: skip
-    shared = "/dev/shm"
-    found[shared] = {
-        "destination": shared, "type": "tmpfs", "source": "shm",
-        "options": ["nosuid", "noexec", "nodev", "mode=1777"],
-    }  # fmt: skip
     return list(found.values())
 
 
