@@ -89,11 +89,15 @@ class Claimant(NamedTuple):
     refused: Mapping[str, Sequence[Refusal]] = {}
 
 
+Kind = tuple[int, tuple[int, ...]]
+
+
 class Slot:
     """An agent as the allocator sees it. `free` is what is left as a cycle goes on."""
 
     __slots__ = (
-        "facts", "free", "id", "is_plain", "known", "needs", "open", "rests", "total", "whole",
+        "facts", "free", "id", "is_plain", "judged", "kind", "known", "needs", "open", "rests",
+        "total", "whole",
     )  # fmt: skip
 
     def __init__(self, id: str, total: Resources, facts: Facts, needs: int = 0) -> None:
@@ -106,7 +110,11 @@ class Slot:
         self.whole: Vector = ()
         self.open: Vector = ()
         self.is_plain = True  # every role may take all of it
+        self.kind: Kind | None = (
+            None  # those of a kind are alike for everybody; None: like no other
+        )
         self.rests: tuple[int, float] = (-1, 0.0)  # nobody takes it: allocator's version, until
+        self.judged: tuple[Alternatives | None, bool] = (None, False)  # whether free is enough
 
     def refresh(self, free: Resources, tree: Tree) -> None:
         """What is free now."""
@@ -116,7 +124,16 @@ class Slot:
         self.known = self.free = free
         self.whole, self.open = tree.parts(free)
         self.is_plain = all(is_open(identity) and not identity.is_shared for identity, _ in free)
+        self.kind = (self.needs, tuple(self.whole)) if self.is_plain else None
         self.rests = (-1, 0.0)
+        self.judged = (None, False)
+
+    def is_enough(self, least: Alternatives) -> bool:
+        """Whether what is free is enough to be of use."""
+        judged = self.judged
+        if judged[0] is not least:
+            judged = self.judged = (least, is_enough(self.known or EMPTY, least))
+        return judged[1]
 
 
 class Budget(Protocol):
@@ -135,11 +152,14 @@ def is_enough(part: Resources, least: Alternatives) -> bool:
         return False
     if not least:
         return True
-    scalars = part.scalars()
-    return any(
-        all(scalars.get(name, 0) >= amount for name, amount in alternative.items())
-        for alternative in least
-    )
+    scalar = part.scalar
+    for alternative in least:
+        for name, amount in alternative.items():
+            if scalar(name) < amount:
+                break
+        else:
+            return True
+    return False
 
 
 def takeable(free: Resources, claimant: Claimant) -> Resources:
@@ -154,25 +174,37 @@ def takeable(free: Resources, claimant: Claimant) -> Resources:
     return part
 
 
+def lasting_part(slot: Slot, claimant: Claimant, budget: Budget | None) -> Resources | Hindrance:
+    """What a claimant would get of a slot if it refused nothing and had no constraints.
+
+    It is the same for all slots of the same kind: needs, and free resources.
+    """
+    missing = slot.needs & ~claimant.can
+    if missing:
+        return _FIXED[Cause.GPUS if missing & NEEDS_GPUS else Cause.REGION]
+    part = slot.free if slot.is_plain else takeable(slot.free, claimant)
+    least = claimant.least
+    if budget is not None and part:
+        whole = part
+        part = budget.chop(claimant.top, part, slot.open if part is slot.known else None)
+        if part is not whole and not is_enough(part, least):
+            if is_enough(whole, least):
+                return _QUOTA[budget.hindrance(claimant.top, whole)]
+            return _FIXED[Cause.TOO_LITTLE]
+    if not (slot.is_enough(least) if part is slot.known else is_enough(part, least)):
+        return _FIXED[Cause.TOO_LITTLE if part else Cause.NOTHING_FREE]
+    return part
+
+
 def part_for(
     now: float, slot: Slot, claimant: Claimant, budget: Budget | None
 ) -> Resources | Hindrance:
     """What a claimant would get of a slot, or why it gets nothing."""
-    missing = slot.needs & ~claimant.can
-    if missing:
-        return _FIXED[Cause.GPUS if missing & NEEDS_GPUS else Cause.REGION]
     if claimant.constraint is not None and not claimant.constraint.allows(slot.facts):
         return _FIXED[Cause.CONSTRAINED]
-    part = slot.free if slot.is_plain else takeable(slot.free, claimant)
-    if budget is not None and part:
-        whole = part
-        part = budget.chop(claimant.top, part, slot.open if part is slot.known else None)
-        if part is not whole and not is_enough(part, claimant.least):
-            if is_enough(whole, claimant.least):
-                return _QUOTA[budget.hindrance(claimant.top, whole)]
-            return _FIXED[Cause.TOO_LITTLE]
-    if not is_enough(part, claimant.least):
-        return _FIXED[Cause.TOO_LITTLE if part else Cause.NOTHING_FREE]
+    part = lasting_part(slot, claimant, budget)
+    if isinstance(part, Hindrance):
+        return part
     refusals = claimant.refused.get(slot.id)
     if refusals is not None:
         until = hidden_until(refusals, part, now)

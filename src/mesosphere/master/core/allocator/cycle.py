@@ -6,6 +6,8 @@ of quota are unmet there is a round before, in which only roles that lack someth
 brings them nearer. What is offered counts as allocated for the agents that follow, so a batch is as
 fair as one agent after the other.
 
+Agents that are alike are dealt out together (`dealing`): any of them will do for whoever is next.
+
 An agent that nobody takes anything of *rests*: it is passed over until a refusal ends, its free
 resources change, or anything changes that could make somebody take it (the allocator's version).
 
@@ -20,9 +22,16 @@ from math import inf
 from typing import NamedTuple
 
 from mesosphere.kernel.resources import EMPTY, Resources
-from mesosphere.master.core.allocator.claims import Claimant, Slot, part_for
+from mesosphere.master.core.allocator.claims import Claimant, Kind, Slot, lasting_part, part_for
+from mesosphere.master.core.allocator.dealing import Dealing
 from mesosphere.master.core.allocator.quotas import Budget
 from mesosphere.master.core.allocator.shares import Client, Node, Tree
+
+FEW = 32
+"""Agents of a kind that are dealt out one by one, even with few frameworks."""
+
+LOOKS = 8
+"""Agents of a kind that are looked at to find one that a framework does not refuse."""
 
 
 class Grant(NamedTuple):
@@ -56,11 +65,76 @@ class Cycle:
                 if not budget.unmet:
                     break
         version, now = self._version, self._now
+        alike: dict[Kind | None, list[Slot]] = {}
         for slot in slots:
             rests = slot.rests
             if slot.free and (rests[0] != version or rests[1] <= now):
+                kind = slot.kind if slot.free is slot.known else None
+                alike.setdefault(kind, []).append(slot)
+        few = max(FEW, self._tree.root.live // 2)  # less is not worth the preparation
+        for kind, group in alike.items():
+            rest = group if kind is None or len(group) < few else self._deal_alike(group)
+            for slot in rest:
                 self._deal(slot)
         return self.grants
+
+    def _deal_alike(self, group: list[Slot]) -> list[Slot]:
+        """Deal out agents of one kind; the few that are left are for one after the other."""
+        pool, budget = group[::-1], self._budget
+        several = FEW
+        while len(pool) >= FEW:
+            stretch = self._stretch(pool)
+            if not stretch:
+                for slot in pool if budget is None else ():
+                    slot.rests = (self._version, inf)
+                return []
+            if self._take(stretch, pool) < len(stretch):
+                # Somebody is in the way: go round by taking some one by one, each time more.
+                for slot in (pool.pop() for _ in range(min(several, len(pool)))):
+                    self._deal(slot)
+                several *= 2
+        return pool
+
+    def _stretch(self, pool: list[Slot]) -> list[Client]:
+        """Who is next, as far as it is certain."""
+        sample, budget = pool[0], self._budget
+
+        def is_able(client: Client) -> bool:
+            return isinstance(lasting_part(sample, client.claimant, budget), Resources)
+
+        return Dealing(self._tree, sample.whole, is_able).stretch(len(pool))
+
+    def _take(self, stretch: list[Client], pool: list[Slot]) -> int:
+        """Give agents of the pool to those who are next; how many, until somebody is in the way."""
+        whole, is_open, budget = pool[0].whole, pool[0].open, self._budget
+        rations = None if budget is None else budget.rations(is_open)
+        given: dict[Client, int] = {}
+        done = 0
+        for client in stretch:
+            claimant: Claimant = client.claimant
+            if rations is not None and not rations.take(claimant.top):
+                break
+            is_picky = claimant.refused or claimant.constraint is not None
+            if is_picky and not self._bring_agreeable(pool, claimant):
+                break
+            slot = pool.pop()
+            self.grants.append(Grant(claimant.framework, claimant.role, slot.id, slot.free))
+            slot.free = EMPTY
+            given[client] = given.get(client, 0) + 1
+            done += 1
+        self._tree.grant_many(given, whole, is_open)
+        if budget is not None:
+            for client, count in given.items():
+                budget.spend(client.claimant.top, [count * each for each in is_open])
+        return done
+
+    def _bring_agreeable(self, pool: list[Slot], claimant: Claimant) -> bool:
+        """Put an agent last that a claimant takes: any of the kind will do, so look at some."""
+        for place in range(len(pool) - 1, max(len(pool) - 1 - LOOKS, -1), -1):
+            if isinstance(part_for(self._now, pool[place], claimant, None), Resources):
+                pool[place], pool[-1] = pool[-1], pool[place]
+                return True
+        return False
 
     def _deal(self, slot: Slot) -> None:
         first = self._first()

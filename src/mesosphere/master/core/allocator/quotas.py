@@ -54,11 +54,11 @@ class Budget:
             if any(unmet):
                 self.unmet[top] = unmet
                 required = [one + other for one, other in zip(required, unmet, strict=True)]
-        self._surplus: list[float] = [inf] * len(names)
+        self.surplus: list[float] = [inf] * len(names)
         if self.unmet:
             sums = [sum(column) for column in zip(*free, strict=True)] or [0] * len(names)
             # What nobody is guaranteed more of is not held back.
-            self._surplus = [
+            self.surplus = [
                 max(have - need, 0) if need else inf
                 for have, need in zip(sums, required, strict=True)
             ]
@@ -68,7 +68,7 @@ class Budget:
         """How much a role may take of each open scalar."""
         found = self._allowed.get(top)
         if found is None:
-            found = self._surplus
+            found = self.surplus
             unmet, room = self.unmet.get(top), self._room.get(top)
             if unmet is not None:
                 found = [one + other for one, other in zip(found, unmet, strict=True)]
@@ -94,6 +94,10 @@ class Budget:
             return Cause.HEADROOM
         return Cause.LIMIT
 
+    def rations(self, open_part: Vector) -> "Rations":
+        """How often parts like this may be given whole."""
+        return Rations(self, open_part)
+
     def helps(self, top: str, open_part: Vector) -> bool:
         """Whether it brings a role nearer to its guarantee."""
         unmet = self.unmet.get(top)
@@ -112,13 +116,39 @@ class Budget:
                 self.unmet[top] = rest
             else:
                 del self.unmet[top]
-        if any(beyond) and any(each != inf for each in self._surplus):
-            self._surplus = [
-                max(have - each, 0) for have, each in zip(self._surplus, beyond, strict=True)
+        if any(beyond) and any(each != inf for each in self.surplus):
+            self.surplus = [
+                max(have - each, 0) for have, each in zip(self.surplus, beyond, strict=True)
             ]
             self._allowed.clear()
         else:
             self._allowed.pop(top, None)
+
+
+class Rations:
+    """How often a part may be given whole to roles, counted down."""
+
+    def __init__(self, budget: Budget, open_part: Vector) -> None:
+        self._budget = budget
+        self._part = open_part
+        self._all = self._times(budget.surplus)
+        self._left: dict[str, float] = {}
+
+    def _times(self, allowed: Sequence[float]) -> float:
+        pairs = zip(allowed, self._part, strict=True)
+        return min((have // each for have, each in pairs if each), default=inf)
+
+    def take(self, top: str) -> bool:
+        """Count one for a role; False: it can't be given whole, or is for a guarantee."""
+        left = self._left.get(top)
+        if left is None:
+            is_owed = top in self._budget.unmet
+            left = 0 if is_owed else self._times(self._budget.allowance(top))
+        if left < 1 or self._all < 1:
+            return False
+        self._left[top] = left - 1
+        self._all -= 1
+        return True
 
 
 def _within(part: Resources, left: dict[str, float]) -> Iterable[tuple[Identity, Amount]]:

@@ -77,7 +77,7 @@ class Tree:
         self._nodes: dict[str, Node] = {}
         self._leaves: dict[str, Node] = {}  # role with frameworks -> the node that holds them
         self._totals: Vector = []
-        self._divisors: list[float] = []
+        self.divisors: list[float] = []
         self._is_stale = True
         self._open: dict[str, Vector] = {}  # top role -> allocated, neither reserved nor revocable
         self._reserved: dict[str, Vector] = {}  # top role -> reserved to it and those below
@@ -156,7 +156,7 @@ class Tree:
             return
         self._is_stale = False
         # A share of nothing is nothing.
-        self._divisors = [
+        self.divisors = [
             float(self._totals[place] or "inf") if name not in self._excluded else float("inf")
             for name, place in self.names.items()
         ]
@@ -317,7 +317,7 @@ class Tree:
         """The same as `allocate` within a cycle: the orders are kept up to date."""
         known = self._open.get(top)
         self._open[top] = list(map(add, known, free)) if known is not None else free
-        divisors = self._divisors
+        divisors = self.divisors
         share: Any = client
         parent = client.parent
         while parent is not None:
@@ -331,13 +331,34 @@ class Tree:
             )
             order = parent.order
             if order is not None:
-                if order[0] is share.entry:
-                    del order[0]
+                del order[0 if order[0] is share.entry else bisect_left(order, share.entry)]
+                if order and entry < order[-1]:
+                    insort(order, entry)
                 else:
-                    del order[bisect_left(order, share.entry)]
-                insort(order, entry)
+                    order.append(entry)  # the usual case: who was served is the last
             share.entry = entry
             share, parent = parent, parent.parent
+
+    def grant_many(self, given: dict[Client, int], whole: Vector, free: Vector) -> None:
+        """The same as `allocate`: so many times the same to each."""
+        counts: dict[Share, int] = {}
+        tops: dict[str, int] = {}
+        for client, count in given.items():
+            top = client.claimant.top
+            tops[top] = tops.get(top, 0) + count
+            share: Share = client
+            while share.parent is not None:
+                counts[share] = counts.get(share, 0) + count
+                share = share.parent
+        for share, count in counts.items():
+            share.held = [have + count * each for have, each in zip(share.held, whole, strict=True)]
+            share.count += count
+            share.entry = None
+            if share.parent is not None:
+                share.parent.order = None
+        for top, count in tops.items():
+            known = self._open.get(top) or [0] * len(self.names)
+            self._open[top] = [have + count * each for have, each in zip(known, free, strict=True)]
 
     # --- order ----------------------------------------------------------------------------------
 
@@ -358,7 +379,7 @@ class Tree:
         return share.entry
 
     def _dominant(self, share: Share) -> float:
-        largest: float = max(map(truediv, share.held, self._divisors))
+        largest: float = max(map(truediv, share.held, self.divisors))
         return largest / share.weight
 
     def leaves(self, node: Node | None = None) -> Iterator[Node]:
