@@ -23,6 +23,7 @@ from mesosphere.kernel.store import Check, Put
 from mesosphere.master.api import api
 from mesosphere.master.core.config import MasterConfig
 from mesosphere.master.core.machine import PING_TIMER, MasterMachine
+from mesosphere.master.views import entries, pieces
 from mesosphere.wire import recordio
 from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos import MasterInfo, codec, link, operator, scheduler
@@ -309,6 +310,22 @@ class World:
                 holder = state.agents[record.task.agent_id.value]
                 assert holder.tasks[record.key] is record
         self._check_tree(charged)
+        self._check_pages()
+
+    def _check_pages(self) -> None:
+        """What pages keep of tasks and agents is what they would say anew."""
+        state = self.machine.state
+        for framework in (*state.frameworks.values(), *state.completed.values()):
+            for record in (
+                *framework.tasks.values(),
+                *framework.unreachable.values(),
+                *framework.completed,
+            ):
+                assert pieces.task(record) == b"," + msgspec.json.encode(entries.task(record))
+        for agent in state.agents.values():
+            for full in (False, True):
+                shown = msgspec.json.encode(entries.agent(agent, full))
+                assert pieces.agent(agent, full) == b"," + shown
 
     def _check_tree(self, charged: dict[tuple[str, str], dict[str, int]]) -> None:
         tree = self.machine.tree

@@ -27,37 +27,12 @@ def show_summary(master: MasterMachine, now: float, request: Request) -> Answer:
 
 def show_agents(master: MasterMachine, now: float, request: Request) -> Answer:
     """Agents with full resources."""
-    wanted = request.first("slave_id")
-    found = [
-        legacy.agent(agent, full=True)
-        for agent in master.state.agents.values()
-        if wanted is None or agent.id == wanted
-    ]
-    return json_answer(
-        request, {"slaves": found, "recovered_slaves": legacy.recovered_agents(master)}
-    )
+    return json_answer(request, legacy.agents(master, request.first("slave_id")))
 
 
 def show_frameworks(master: MasterMachine, now: float, request: Request) -> Answer:
     """Frameworks with tasks."""
-    wanted = request.first("framework_id")
-
-    def shown(known: object) -> list[object]:
-        assert isinstance(known, dict)
-        return [
-            legacy.framework(found)
-            for found in known.values()
-            if wanted is None or found.id == wanted
-        ]
-
-    return json_answer(
-        request,
-        {
-            "frameworks": shown(master.state.frameworks),
-            "completed_frameworks": shown(master.state.completed),
-            "unregistered_frameworks": [],
-        },
-    )
+    return json_answer(request, legacy.frameworks(master, request.first("framework_id")))
 
 
 def show_tasks(master: MasterMachine, now: float, request: Request) -> Answer:

@@ -8,8 +8,9 @@ an operation is in its agent's index, and in its framework's if it has an id.
 
 from collections import deque
 from dataclasses import dataclass, field
+from typing import Any
 
-from mesosphere.kernel.resources import EMPTY, Resources
+from mesosphere.kernel.resources import Resources, sum_of
 from mesosphere.master.core.allocator.claims import Slot
 from mesosphere.master.core.schedule import Key, Maintenance, Mode, key_of
 from mesosphere.wire import mesos
@@ -30,6 +31,7 @@ class TaskRecord:
     is_removed_on_ack: bool = False
     kill_wanted: bool = False
     acknowledged: bytes | None = None  # the update that was acknowledged last
+    shown: tuple[Any, ...] | None = field(default=None, compare=False)  # belongs to views.pieces
 
     @property
     def key(self) -> TaskKey:
@@ -99,6 +101,7 @@ class Agent:
     offers: dict[str, Offer] = field(default_factory=dict)
     operations: dict[bytes, mesos.OperationRecord] = field(default_factory=dict)
     slot: Slot | None = None  # made by the first cycle that sees it
+    shown: tuple[Any, dict[bool, bytes]] | None = field(default=None, compare=False)  # as above
     _free: tuple[Resources, Resources, Resources, Resources] | None = None
 
     @property
@@ -182,19 +185,12 @@ class Framework:
     @property
     def used(self) -> Resources:
         """What its tasks hold."""
-        total = EMPTY
-        for record in self.tasks.values():
-            if record.holds_resources:
-                total = total + record.resources
-        return total
+        return sum_of(record.resources for record in self.tasks.values() if record.holds_resources)
 
     @property
     def offered(self) -> Resources:
         """What its offers hold."""
-        total = EMPTY
-        for offer in self.offers.values():
-            total = total + offer.resources
-        return total
+        return sum_of(offer.resources for offer in self.offers.values())
 
 
 @dataclass(slots=True)
