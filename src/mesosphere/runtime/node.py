@@ -39,6 +39,7 @@ from mesosphere.kernel.exit_codes import ExitCode
 from mesosphere.kernel.http import Api, Request, Response
 from mesosphere.kernel.machine import Machine
 from mesosphere.runtime import files, gauges
+from mesosphere.runtime.collector import Collector, tune
 from mesosphere.runtime.coordination import Coordination
 from mesosphere.runtime.http_client import HttpClient
 from mesosphere.runtime.http_server import HttpServer, bind
@@ -239,9 +240,11 @@ class Node:
         return handle
 
     async def _sample(self) -> None:
+        garbage = Collector(time.monotonic())
         while True:
             self.deliver(Sampled(gauges.sample()))
             await asyncio.sleep(SAMPLE_INTERVAL_S)
+            garbage.tick(time.monotonic())
 
     # --- callbacks of the parts ---------------------------------------------------------------
 
@@ -405,6 +408,7 @@ PERFORMERS: Mapping[type[Effect], Performer] = {
 
 def serve(node: Node) -> int:
     """Run a node on uvloop to its end; returns the exit code."""
+    tune()
     try:
         return uvloop.run(node.run())
     except KeyboardInterrupt:

@@ -23,7 +23,7 @@ from mesosphere.kernel.store import Check, Put
 from mesosphere.master.api import api
 from mesosphere.master.core.config import MasterConfig
 from mesosphere.master.core.machine import PING_TIMER, MasterMachine
-from mesosphere.master.views import entries, pieces
+from mesosphere.master.views import entries, legacy, pieces
 from mesosphere.wire import recordio
 from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos import MasterInfo, codec, link, operator, scheduler
@@ -306,6 +306,8 @@ class World:
         assert len(state.offers) == sum(len(agent.offers) for agent in state.agents.values())
         for framework in state.frameworks.values():
             assert framework.id not in state.completed
+            held = [task.resources for task in framework.tasks.values() if task.holds_resources]
+            assert framework.used == sum(held, EMPTY)
             for record in framework.tasks.values():
                 holder = state.agents[record.task.agent_id.value]
                 assert holder.tasks[record.key] is record
@@ -315,13 +317,16 @@ class World:
     def _check_pages(self) -> None:
         """What pages keep of tasks and agents is what they would say anew."""
         state = self.machine.state
+        for name, make in (("state", legacy.state), ("summary", legacy.state_summary)):
+            shown = pieces.shared(self.machine, name, make)
+            assert b"".join(shown) == b"".join(make(self.machine))
         for framework in (*state.frameworks.values(), *state.completed.values()):
             for record in (
                 *framework.tasks.values(),
                 *framework.unreachable.values(),
                 *framework.completed,
             ):
-                assert pieces.task(record) == b"," + msgspec.json.encode(entries.task(record))
+                assert pieces.tasks([record])[0] == b"," + msgspec.json.encode(entries.task(record))
         for agent in state.agents.values():
             for full in (False, True):
                 shown = msgspec.json.encode(entries.agent(agent, full))

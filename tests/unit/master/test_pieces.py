@@ -11,12 +11,12 @@ from tests.scenarios.master.peers import FINISHED, running
 def test_a_task_is_encoded_again_only_when_it_changed() -> None:
     world, framework, agent = running()
     [record] = world.machine.state.frameworks[framework.id].tasks.values()
-    before = pieces.task(record)
+    before = pieces.tasks([record])[0]
     agent.pong()
-    assert pieces.task(record) is before
+    assert pieces.tasks([record])[0] is before
     agent.update(framework, "t1", FINISHED)
-    assert pieces.task(record) is not before
-    assert json.loads(pieces.task(record)[1:])["state"] == FINISHED
+    assert pieces.tasks([record])[0] is not before
+    assert json.loads(pieces.tasks([record])[0][1:])["state"] == FINISHED
 
 
 def test_an_agent_is_encoded_again_only_when_it_changed() -> None:

@@ -9,7 +9,7 @@ from mesosphere.kernel.http import Request, text_response
 from mesosphere.master.api.answers import Answer, json_answer, whole_number
 from mesosphere.master.core import commands
 from mesosphere.master.core.machine import MasterMachine
-from mesosphere.master.views import explain, legacy
+from mesosphere.master.views import explain, legacy, pieces
 
 TASKS_LIMIT = 100
 TASKS_LIMIT_MOST = 100_000
@@ -17,12 +17,12 @@ TASKS_LIMIT_MOST = 100_000
 
 def show_state(master: MasterMachine, now: float, request: Request) -> Answer:
     """Everything."""
-    return json_answer(request, legacy.state(master))
+    return json_answer(request, pieces.shared(master, "state", legacy.state))
 
 
 def show_summary(master: MasterMachine, now: float, request: Request) -> Answer:
     """Agents and frameworks with task counts."""
-    return json_answer(request, legacy.state_summary(master))
+    return json_answer(request, pieces.shared(master, "summary", legacy.state_summary))
 
 
 def show_agents(master: MasterMachine, now: float, request: Request) -> Answer:

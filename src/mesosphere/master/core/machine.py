@@ -12,6 +12,7 @@ Source: Mesos, src/master/master.cpp; docs/high-availability.md.
 
 from collections.abc import Callable, Mapping
 from functools import cache
+from typing import Any
 
 import msgspec
 
@@ -101,6 +102,8 @@ class MasterMachine:
         self.started_at = 0.0
         self.elected_at = 0.0
         self.gauges: dict[str, float] = {}
+        self.revision = 0  # of what pages show: the same number, the same pages
+        self.pages: dict[str, tuple[int, Any]] = {}  # belongs to views.pieces
         self.dirty: dict[str, None] = {}  # agents for the next allocation cycle
         self.out: list[Effect] = []
         self.framework_count = 0
@@ -119,6 +122,8 @@ class MasterMachine:
 
     def handle(self, now: float, event: Event) -> list[Effect]:
         """Take one event."""
+        if not _is_quiet(event):
+            self.revision += 1
         self.out = []
         _HANDLERS[type(event)](self, now, event)
         if self.state.relieved:
@@ -205,6 +210,7 @@ class MasterMachine:
 
     def _sampled(self, now: float, event: Sampled) -> None:
         self.gauges = event.values
+        self.pages.clear()
 
     # --- timers and streams -------------------------------------------------------------------
 
@@ -304,6 +310,11 @@ class MasterMachine:
         """Let the next cycle look at every agent."""
         for agent_id in self.state.agents:
             self.make_dirty(agent_id)
+
+
+def _is_quiet(event: Event) -> bool:
+    """Whether an event, one of the many that ten thousand agents send, changes no page."""
+    return isinstance(event, commands.AgentCalled) and event.call.type == "PONG"
 
 
 _HANDLERS: Mapping[type[Event], Callable[..., None]] = {

@@ -165,6 +165,9 @@ class Framework:
     inverse_offers: dict[str, InverseOffer] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     operations: dict[str, mesos.OperationRecord] = field(default_factory=dict)  # those with an id
+    charges: int = 0  # changes of what its tasks hold
+    _known: tuple[mesos.FrameworkInfo, frozenset[str], tuple[str, ...]] | None = None
+    _used: tuple[int, Resources] | None = None
 
     @property
     def is_connected(self) -> bool:
@@ -174,18 +177,29 @@ class Framework:
     @property
     def roles(self) -> tuple[str, ...]:
         """The roles it subscribed to."""
-        if self.has("MULTI_ROLE"):
-            return tuple(self.info.roles)
-        return (self.info.role or "*",)
+        return self._read_info()[2]
 
     def has(self, capability: str) -> bool:
         """Whether it declared a capability."""
-        return any(declared.type == capability for declared in self.info.capabilities)
+        return capability in self._read_info()[1]
+
+    def _read_info(self) -> tuple[mesos.FrameworkInfo, frozenset[str], tuple[str, ...]]:
+        """What is asked of `info` all the time; that is replaced, never changed in place."""
+        known, info = self._known, self.info
+        if known is None or known[0] is not info:
+            able = frozenset(declared.type or "" for declared in info.capabilities)
+            roles = tuple(info.roles) if "MULTI_ROLE" in able else (info.role or "*",)
+            known = self._known = (info, able, roles)
+        return known
 
     @property
     def used(self) -> Resources:
         """What its tasks hold."""
-        return sum_of(record.resources for record in self.tasks.values() if record.holds_resources)
+        known = self._used
+        if known is None or known[0] != self.charges:
+            held = (record.resources for record in self.tasks.values() if record.holds_resources)
+            known = self._used = (self.charges, sum_of(held))
+        return known[1]
 
     @property
     def offered(self) -> Resources:

@@ -72,6 +72,7 @@ def add(master: "MasterMachine", framework: Framework, agent: Agent, record: Tas
     agent.tasks[record.key] = record
     if record.holds_resources:
         agent.used = agent.used + record.resources
+        framework.charges += 1
         master.tree.allocate(record.role, framework.id, record.resources)
 
 
@@ -92,6 +93,8 @@ def discharge(master: "MasterMachine", record: TaskRecord) -> None:
     framework_id, _ = record.key
     master.tree.release(record.role, framework_id, record.resources)
     framework = master.state.frameworks.get(framework_id)
+    if framework is not None:
+        framework.charges += 1
     if framework is None or record.role not in framework.roles:
         master.allocator.leave(record.role, framework_id)
 
@@ -129,6 +132,9 @@ def _hold(master: "MasterMachine", record: TaskRecord) -> None:
         return
     record.holds_resources = True
     agent.used = agent.used + record.resources
+    framework = master.state.frameworks.get(record.key[0])
+    if framework is not None:
+        framework.charges += 1
     master.tree.allocate(record.role, record.key[0], record.resources)
 
 

@@ -70,7 +70,7 @@ def _executors(master: MasterMachine) -> dict[str, list[dict[str, Any]]]:
 
 
 def _tasks(records: Iterable[TaskRecord]) -> Chunks:
-    return pieces.listed(list(map(pieces.task, records)))
+    return pieces.listed(pieces.tasks(records))
 
 
 def _framework(found: Framework, executors: list[dict[str, Any]]) -> Chunks:
