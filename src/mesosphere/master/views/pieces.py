@@ -25,8 +25,8 @@ class Chunks(list[bytes]):
 
 
 NOT_SHOWN = (
-    "stream", "stream_id", "missed_pings", "tasks", "executors", "offers", "outage", "slot",
-    "shown",
+    "stream", "stream_id", "missed_pings", "tasks", "executors", "offers", "operations", "outage",
+    "slot", "shown",
 )  # fmt: skip
 """Fields of an agent that its JSON does not depend on; `is_connected` stands for the stream."""
 
