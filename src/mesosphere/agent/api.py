@@ -12,6 +12,7 @@ from mesosphere.agent.core.commands import FileRequested
 from mesosphere.agent.core.files import attached, real_path
 from mesosphere.agent.core.machine import AgentMachine
 from mesosphere.agent.operator_api import encoded
+from mesosphere.kernel import verbosity
 from mesosphere.kernel.events import Event
 from mesosphere.kernel.http import Api, Request, Response, Route, Router, text_response
 
@@ -106,6 +107,10 @@ def _debug(machine: AgentMachine, now: float, request: Request) -> Response:
     return _shown(request, attached(machine.config, machine.state.agent_id, sandboxes))
 
 
+def _toggle(machine: AgentMachine, now: float, request: Request) -> Response | Event:
+    return verbosity.toggle(machine.verbosity, request)
+
+
 def _operator(machine: AgentMachine, now: float, request: Request) -> Response | Event:
     return operator_api.answer(machine, now, request)
 
@@ -128,6 +133,8 @@ ROUTES = (
     Route("GET", "/files/download", _download, "Read a whole file"),
     Route("GET", "/files/debug", _debug, "Which virtual paths are attached"),
     Route("POST", "/api/v1/executor", _executor, "The executor API v1"),
+    Route("GET", "/logging/toggle", _toggle, "How much is logged, for a time"),
+    Route("POST", "/logging/toggle", _toggle, "How much is logged, for a time"),
     Route("POST", "/api/v1", _operator, "The operator API v1"),
 )
 

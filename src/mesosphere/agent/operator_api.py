@@ -14,6 +14,7 @@ from mesosphere.agent.core.files import real_path
 from mesosphere.agent.core.life_cycle import Phase
 from mesosphere.agent.core.machine import AgentMachine
 from mesosphere.agent.core.state import TaskRecord, container_id
+from mesosphere.kernel import verbosity
 from mesosphere.kernel.events import Event
 from mesosphere.kernel.http import Request, Response, text_response
 from mesosphere.wire.errors import WireError
@@ -21,11 +22,11 @@ from mesosphere.wire.mesos import agent_operator, codec
 from mesosphere.wire.mesos.common import TimeInfo
 from mesosphere.wire.mesos.ids import ExecutorID, FrameworkID
 from mesosphere.wire.mesos.media import Media, spoken, wanted
-from mesosphere.wire.mesos.operator import ListFiles, ReadFile
+from mesosphere.wire.mesos.operator import ListFiles, ReadFile, SetLoggingLevel
 from mesosphere.wire.mesos.tasks import ExecutorInfo
 
 OTHERS = (
-    "UNKNOWN", "GET_LOGGING_LEVEL", "SET_LOGGING_LEVEL", "LAUNCH_NESTED_CONTAINER",
+    "UNKNOWN", "LAUNCH_NESTED_CONTAINER",
     "WAIT_NESTED_CONTAINER", "KILL_NESTED_CONTAINER", "REMOVE_NESTED_CONTAINER",
     "LAUNCH_NESTED_CONTAINER_SESSION", "ATTACH_CONTAINER_INPUT", "ATTACH_CONTAINER_OUTPUT",
     "LAUNCH_CONTAINER", "WAIT_CONTAINER", "KILL_CONTAINER", "REMOVE_CONTAINER",
@@ -57,12 +58,20 @@ def answer(machine: AgentMachine, now: float, request: Request) -> Response | Ev
     if call.type == "GET_CONTAINERS":
         body = _get_containers(machine, call.get_containers or agent_operator.GetContainers())
         return _shown(call.type, body, accepted)
+    if call.type == "SET_LOGGING_LEVEL":
+        return _set_level(request, call.set_logging_level)
     read = READS.get(call.type)
     if read is not None:
         return _shown(call.type, read(machine, now), accepted)
     if call.type in OTHERS:
         return text_response(501, f"The call {call.type} is not supported by this agent\n")
     return text_response(400, "Failed to validate agent::Call: Expecting 'type' to be present\n")
+
+
+def _set_level(request: Request, body: SetLoggingLevel | None) -> Response | Event:
+    if body is None:
+        return text_response(400, "Expecting 'set_logging_level' to be present\n")
+    return verbosity.change(request, body.level, body.duration.nanoseconds / 1e9)
 
 
 def _shown(kind: str, body: Any, media: Media) -> Response:
@@ -214,6 +223,7 @@ READS: dict[str, Callable[[AgentMachine, float], Any]] = {
     "GET_FLAGS": _flags,
     "GET_VERSION": _version,
     "GET_METRICS": _metrics,
+    "GET_LOGGING_LEVEL": lambda machine, now: {"level": machine.verbosity.level},
     "GET_STATE": _state,
     "GET_FRAMEWORKS": _frameworks,
     "GET_EXECUTORS": _executors,

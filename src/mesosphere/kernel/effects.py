@@ -33,6 +33,12 @@ class Log(Effect, frozen=True):
     fields: dict[str, Any] = {}
 
 
+class SetVerbosity(Effect, frozen=True):
+    """Log more for a while: 0 is what was configured, above it everything."""
+
+    level: int
+
+
 class SetTimer(Effect, frozen=True):
     """(Re)arm the timer `name`, replacing an armed one. Event: TimerFired(name)."""
 
@@ -332,7 +338,7 @@ class ReadProxyState(Effect, frozen=True):
 
 
 ALL_EFFECTS: tuple[type[Effect], ...] = (
-    Log, SetTimer, CancelTimer, Halt,
+    Log, SetVerbosity, SetTimer, CancelTimer, Halt,
     Commit, Load, Checkpoint, RemoveCheckpoint,
     Contend, Withdraw, Detect,
     Reply, StartStream, Send, EndStream, Proxy,

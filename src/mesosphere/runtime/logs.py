@@ -27,13 +27,17 @@ class Log:
 
     @property
     def level(self) -> str:
-        """The least level that is written."""
+        """The least level that is written, unless it was raised."""
         return self._level
 
     @level.setter
     def level(self, name: str) -> None:
         self._threshold = LEVELS[name]
         self._level = name
+
+    def raise_to(self, verbosity: int) -> None:
+        """Write everything while `verbosity` is above 0, and what was configured at 0."""
+        self._threshold = LEVELS["debug" if verbosity > 0 else self._level]
 
     def writes(self, level: str) -> bool:
         """Whether a line of this level would be written."""

@@ -380,6 +380,7 @@ def _served(node: Node) -> HttpServer:
 
 PERFORMERS: Mapping[type[Effect], Performer] = {
     fx.Log: lambda node, e, cause: node.log.write(e.level, e.event, {**e.fields, "cause": cause}),
+    fx.SetVerbosity: lambda node, e, cause: node.log.raise_to(e.level),
     fx.SetTimer: lambda node, e, cause: node.set_timer(e, cause),
     fx.CancelTimer: lambda node, e, cause: node.cancel_timer(e.name),
     fx.Halt: lambda node, e, cause: node.halt(e.code, e.reason),

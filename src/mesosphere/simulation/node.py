@@ -353,6 +353,7 @@ def _names(effects: list[fx.Effect]) -> str:
 
 PERFORMERS: dict[type[fx.Effect], Callable[[Node, Any], object]] = {
     fx.Log: lambda node, e: None,
+    fx.SetVerbosity: lambda node, e: None,
     fx.SetTimer: lambda node, e: node.set_timer(e.name, e.delay_s),
     fx.CancelTimer: lambda node, e: node._timers.pop(e.name, None),
     fx.Halt: lambda node, e: node._halt(e.code, e.reason),

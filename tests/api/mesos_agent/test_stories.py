@@ -38,7 +38,11 @@ def test_story(story: dict[str, Any], speaks: Media) -> None:
             headers, body = translated(path, headers, body)
         answer = bound.dispatch(world.now, Request("r", method, path, query, headers, body))
         if isinstance(answer, Event):
-            [started] = [each for each in world.give(answer) if isinstance(each, do.StartStream)]
+            effects = world.give(answer)
+            for effect in effects:
+                if isinstance(effect, do.Reply):
+                    return effect.response
+            [started] = [each for each in effects if isinstance(each, do.StartStream)]
             return Response(started.status, {**started.headers, "Content-Type": "text/plain"})
         if answer.headers.get("Content-Type") != Media.PROTOBUF.value:
             return answer
@@ -49,7 +53,15 @@ def test_story(story: dict[str, Any], speaks: Media) -> None:
     def run_custom(executor_id: str, task_id: str) -> None:
         run_by(world, make_executor(executor_id), plain_task(task_id))
 
-    tell(story, ask, {"run": lambda task_id: world.run(make_task(task_id)), "run_by": run_custom})
+    tell(
+        story,
+        ask,
+        {
+            "wait": world.wait,
+            "run": lambda task_id: world.run(make_task(task_id)),
+            "run_by": run_custom,
+        },
+    )
 
 
 def translated(path: str, headers: dict[str, str], body: bytes) -> tuple[dict[str, str], bytes]:

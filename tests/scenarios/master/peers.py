@@ -215,11 +215,15 @@ class AgentPeer:
         }  # fmt: skip
 
     def update(
-        self, framework: FrameworkPeer, task_id: str, state: str, latest: str | None = None
+        self,
+        framework: FrameworkPeer,
+        task_id: str,
+        state: str,
+        latest: str | None = None,
+        **changes: Any,
     ) -> None:
-        body: dict[str, Any] = {
-            "framework_id": {"value": framework.id}, "status": self.status(task_id, state),
-        }  # fmt: skip
+        status = {**self.status(task_id, state), **changes}
+        body: dict[str, Any] = {"framework_id": {"value": framework.id}, "status": status}
         if latest is not None:
             body["latest_state"] = latest
         self.call("UPDATE", update=body)

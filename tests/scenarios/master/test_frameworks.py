@@ -99,7 +99,8 @@ def test_a_second_subscription_evicts_the_first() -> None:
     framework.info["name"] = "renamed"
     framework.info["user"] = "other"
     framework.subscribe()
-    assert old.of("ERROR") == [{"message": "Framework failed over"}] and not old.is_open
+    told = {"message": "Framework failed over", "reason": "FRAMEWORK_FAILED_OVER"}
+    assert old.of("ERROR") == [told] and not old.is_open
     assert "RESCIND" not in old.types()
     info = agent.stream.of("UPDATE_FRAMEWORK")[-1]["framework_info"]
     assert (info["name"], info["user"]) == ("renamed", "nobody")
@@ -159,7 +160,8 @@ def test_a_framework_that_stays_away_is_removed_with_its_tasks() -> None:
     [task] = world.read("/frameworks")["completed_frameworks"][0]["completed_tasks"]
     assert task["state"] == KILLED
     framework.ask()
-    assert framework.stream.of("ERROR") == [{"message": "Framework has been removed"}]
+    told = {"message": "Framework has been removed", "reason": "FRAMEWORK_REMOVED"}
+    assert framework.stream.of("ERROR") == [told]
 
 
 def test_a_framework_that_is_back_in_time_keeps_its_tasks() -> None:
@@ -202,7 +204,8 @@ def test_a_framework_removed_while_it_subscribes_is_told_so() -> None:
     request = world.send("POST", "/teardown", None, {}, form)
     world.settle()
     assert not old.is_open and world.answers[request].status == 200
-    assert framework.stream.of("ERROR") == [{"message": "Framework has been removed"}]
+    told = {"message": "Framework has been removed", "reason": "FRAMEWORK_REMOVED"}
+    assert framework.stream.of("ERROR") == [told]
 
 
 def test_teardown_ends_the_stream_and_everything_it_ran() -> None:

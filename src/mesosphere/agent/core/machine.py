@@ -29,9 +29,11 @@ from mesosphere.agent.core.state import State
 from mesosphere.agent.core.tasks import Tasks
 from mesosphere.kernel import effects as do
 from mesosphere.kernel import events as on
+from mesosphere.kernel import verbosity
 from mesosphere.kernel.exit_codes import ExitCode
 from mesosphere.kernel.ids import IdSource
 from mesosphere.kernel.machine import ensure
+from mesosphere.kernel.verbosity import Verbosity, VerbosityChanged
 
 Effects = list[do.Effect]
 LEAVE_TIMER = "leave"
@@ -59,6 +61,7 @@ class AgentMachine:
             self.state, self.link, self.tasks, self.executors, self.garbage, self.draining
         )
         self.recovery = Recovery(self.state, self.tasks, self.executors)
+        self.verbosity = Verbosity()
         self._files = files
         self._sandboxes = sandboxes
         self._handlers: dict[type[on.Event], Callable[[float, Any], Effects]] = {
@@ -82,6 +85,7 @@ class AgentMachine:
             on.StreamClosed: self._stream_closed,
             ExecutorCalled: self._executor_called,
             FileRequested: self._file,
+            VerbosityChanged: lambda now, event: self.verbosity.change(event),
             ContainersMeasured: self._measured,
             SupervisionFailed: self._supervision_failed,
         }
@@ -117,6 +121,8 @@ class AgentMachine:
             return self._collect_garbage(now)
         if name == draining.TIMER:
             return self.draining.carry_out(now)
+        if name == verbosity.TIMER:
+            return self.verbosity.expire()
         if name == LEAVE_TIMER:
             return [do.Halt(ExitCode.REFUSED, self.frameworks.leaving)]
         kind, _, key = name.partition("/")

@@ -59,6 +59,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/unreserve", operations.unreserve, "take reservations back"),
     Route("POST", "/create-volumes", operations.create_volumes, "make persistent volumes"),
     Route("POST", "/destroy-volumes", operations.destroy_volumes, "destroy persistent volumes"),
+    Route("GET", "/logging/toggle", system.toggle_logging, "how much is logged, for a time"),
+    Route("POST", "/logging/toggle", system.toggle_logging, "how much is logged, for a time"),
     Route("GET", "/system/stats", system.show_system, "the host's gauges"),
     Route("GET", "/files/browse", files.browse_files, "a directory of the master's"),
     Route("GET", "/files/read", files.read_file, "a part of a file of the master's"),

@@ -1,5 +1,6 @@
 """What a master says of itself: health, version, flags, metrics, gauges."""
 
+from mesosphere.kernel import verbosity
 from mesosphere.kernel.http import Request, Response, text_response
 from mesosphere.master.api.answers import Answer, json_answer
 from mesosphere.master.core.machine import MasterMachine
@@ -29,6 +30,11 @@ def show_snapshot(master: MasterMachine, now: float, request: Request) -> Answer
 def show_prometheus(master: MasterMachine, now: float, request: Request) -> Answer:
     """Metrics for Prometheus."""
     return text_response(200, metrics.prometheus(master))
+
+
+def toggle_logging(master: MasterMachine, now: float, request: Request) -> Answer:
+    """How much is logged, for a time."""
+    return verbosity.toggle(master.verbosity, request)
 
 
 def show_system(master: MasterMachine, now: float, request: Request) -> Answer:

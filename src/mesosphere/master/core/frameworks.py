@@ -16,9 +16,10 @@ from mesosphere.master.core import enrolment, inverse_offers, offers, snapshot, 
 from mesosphere.master.core.config import HEARTBEAT_S
 from mesosphere.master.core.registry import FrameworkRecord
 from mesosphere.master.core.state import Framework, TaskRecord
-from mesosphere.master.core.validation import check_framework
+from mesosphere.master.core.validation import Refusal, check_framework
 from mesosphere.wire import mesos
 from mesosphere.wire.mesos import answers, link, scheduler
+from mesosphere.wire.mesos.enums import is_terminal
 
 if TYPE_CHECKING:
     from mesosphere.master.core.commands import SchedulerCalled
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 FAILOVER_TIMER = "failover/"
 STREAM_LIMIT_BYTES = 32 * 1024 * 1024
 """A framework that leaves so much unread is cut off."""
+
+REMOVED = Refusal("FRAMEWORK_REMOVED", "Framework has been removed")
+FAILED_OVER = Refusal("FRAMEWORK_FAILED_OVER", "Framework failed over")
 
 FAILOVER_LIMIT_S = 10 * 365 * 86400.0
 
@@ -42,9 +46,10 @@ def subscribe(master: "MasterMachine", now: float, event: "SchedulerCalled") -> 
     )
     known = master.state.frameworks.get(identifier)
     if fault is None and identifier in master.state.completed:
-        fault = "Framework has been removed"
+        fault = REMOVED
     if fault is None and known is not None and info.principal != known.info.principal:
-        fault = "Changing framework's principal is not allowed."
+        text = "Changing framework's principal is not allowed."
+        fault = Refusal("PRINCIPAL_CHANGED", text)
     if fault is not None:
         _refuse(master, event, fault)
         return
@@ -56,7 +61,7 @@ def subscribe(master: "MasterMachine", now: float, event: "SchedulerCalled") -> 
     def attach(later: float) -> None:
         framework.subscribing -= 1
         if master.state.frameworks.get(framework.id) is not framework:
-            _refuse(master, event, "Framework has been removed")
+            _refuse(master, event, REMOVED)
             return
         if not is_new:
             _fail_over(master, later, framework, info)
@@ -68,9 +73,15 @@ def subscribe(master: "MasterMachine", now: float, event: "SchedulerCalled") -> 
     master.when_durable(attach)
 
 
-def _refuse(master: "MasterMachine", asked: "SchedulerCalled", message: str) -> None:
-    master.log("warning", "framework_refused", reason=message)
-    event = scheduler.Event(type="ERROR", error=scheduler.Error(message=message))
+def refusal_event(refusal: Refusal) -> scheduler.Event:
+    """ERROR: the original's text, and the reason for programs."""
+    error = scheduler.Error(message=refusal.text, reason=refusal.reason)
+    return scheduler.Event(type="ERROR", error=error)
+
+
+def _refuse(master: "MasterMachine", asked: "SchedulerCalled", refusal: Refusal) -> None:
+    master.log("warning", "framework_refused", reason=refusal.text)
+    event = refusal_event(refusal)
     master.out += [
         StartStream(asked.request, 200, {"Content-Type": asked.media.value}),
         Send(asked.request, asked.media.record(event)),
@@ -99,6 +110,7 @@ def recover(
     if framework is None:
         framework = Framework(identifier, info, registered_at, is_recovered=True)
         master.state.frameworks[identifier] = framework
+        _publish(master, framework, "FRAMEWORK_ADDED")
         # It did not leave, the master did: it has as long as the agents have, whatever its timeout.
         _start_failover(master, framework, master.config.agent_reregister_timeout_s)
     return framework
@@ -118,9 +130,7 @@ def _fail_over(
     master: "MasterMachine", now: float, framework: Framework, info: mesos.FrameworkInfo
 ) -> None:
     if framework.stream is not None:
-        message = "Framework failed over"
-        event = scheduler.Event(type="ERROR", error=scheduler.Error(message=message))
-        master.tell(framework, event)
+        master.tell(framework, refusal_event(FAILED_OVER))
         master.out.append(EndStream(framework.stream))
         master.state.streams.pop(framework.stream, None)
         framework.stream = None
@@ -164,10 +174,14 @@ def _announce(master: "MasterMachine", framework: Framework, kind: str) -> None:
     for agent in master.state.agents.values():
         update = link.UpdateFramework(framework_info=framework.info)
         master.tell_agent(agent, link.Event(type="UPDATE_FRAMEWORK", update_framework=update))
+    _publish(master, framework, kind)
+
+
+def _publish(master: "MasterMachine", framework: Framework, kind: str) -> None:
     if master.subscribers:
         entry = snapshot.framework_entry(master, framework)
-        kinds = {"FRAMEWORK_ADDED": answers.FrameworkAdded}
-        master.publish(kind, kinds.get(kind, answers.FrameworkUpdated)(framework=entry))
+        made = answers.FrameworkAdded if kind == "FRAMEWORK_ADDED" else answers.FrameworkUpdated
+        master.publish(kind, made(framework=entry))
 
 
 def _persist(master: "MasterMachine", framework: Framework, info: mesos.FrameworkInfo) -> None:
@@ -251,7 +265,8 @@ def _end_with_framework(
         now,
         record.task.agent_id,
     )
-    tasks.move(master, record, status)
+    if not is_terminal(record.task.state):
+        tasks.move(master, record, status)
     tasks.remove(master, framework, record)
 
 
@@ -264,9 +279,10 @@ def update(
 ) -> None:
     """UPDATE_FRAMEWORK: 200, or 400 with the reason."""
     info = call.framework_info
-    fault = check_framework(
+    refusal = check_framework(
         info, call.suppressed_roles, master.config.roles, master.config.root_submissions
     )
+    fault = None if refusal is None else refusal.text
     for name in ("user", "checkpoint", "principal"):
         if fault is None and getattr(info, name) != getattr(framework.info, name):
             fault = f"Changing framework's {name} is not allowed."

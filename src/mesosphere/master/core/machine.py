@@ -16,6 +16,7 @@ from typing import Any
 
 import msgspec
 
+from mesosphere.kernel import verbosity
 from mesosphere.kernel.effects import (
     Contend,
     Effect,
@@ -43,6 +44,7 @@ from mesosphere.kernel.exit_codes import ExitCode
 from mesosphere.kernel.http import Response
 from mesosphere.kernel.ids import IdSource
 from mesosphere.kernel.ledger import EPOCH
+from mesosphere.kernel.verbosity import Verbosity, VerbosityChanged
 from mesosphere.master.core import (
     agents,
     calls,
@@ -102,6 +104,7 @@ class MasterMachine:
         self.started_at = 0.0
         self.elected_at = 0.0
         self.gauges: dict[str, float] = {}
+        self.verbosity = Verbosity()
         self.revision = 0  # of what pages show: the same number, the same pages
         self.pages: dict[str, tuple[int, Any]] = {}  # belongs to views.pieces
         self.dirty: dict[str, None] = {}  # agents for the next allocation cycle
@@ -208,6 +211,9 @@ class MasterMachine:
     def _stop(self, now: float, event: StopRequested) -> None:
         self.out.append(Halt(ExitCode.CLEAN, f"asked to end by {event.signal}"))
 
+    def _change_verbosity(self, now: float, event: VerbosityChanged) -> None:
+        self.out += self.verbosity.change(event)
+
     def _sampled(self, now: float, event: Sampled) -> None:
         self.gauges = event.values
         self.pages.clear()
@@ -234,6 +240,8 @@ class MasterMachine:
         elif name == PING_TIMER:
             self.out.append(SetTimer(name, self.config.agent_ping_interval_s))
             departures.ping_all(self, now)
+        elif name == verbosity.TIMER:
+            self.out += self.verbosity.expire()
         elif name == RECOVERY_TIMER:
             removals.give_up_recovered(self, now)
         elif name == removals.TIMER:
@@ -344,5 +352,6 @@ _HANDLERS: Mapping[type[Event], Callable[..., None]] = {
     commands.QuotaSet: quotas.set_one,
     commands.QuotaRemoved: quotas.remove,
     commands.WeightsUpdated: weights.update,
+    VerbosityChanged: MasterMachine._change_verbosity,
     commands.FileWanted: lambda master, now, event: master.out.append(event.effect),
 }

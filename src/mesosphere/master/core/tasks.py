@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from mesosphere.master.core.machine import MasterMachine
 
 
+CHECKED = ("REASON_TASK_CHECK_STATUS_UPDATED", "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED")
+"""Updates that operators are told even though they change no state."""
+
+
 def launch(
     master: "MasterMachine",
     now: float,
@@ -55,7 +59,6 @@ def launch(
         agent.executors[framework.id, executor.executor_id.value] = executor
     run = link.RunTask(framework_info=framework.info, task=info, executor=executor)
     master.tell_agent(agent, link.Event(type="RUN_TASK", run_task=run))
-    master.publish("TASK_ADDED", answers.TaskAdded(task=task))
 
 
 def user_of(info: mesos.TaskInfo, framework: Framework) -> str:
@@ -68,6 +71,8 @@ def user_of(info: mesos.TaskInfo, framework: Framework) -> str:
 
 def add(master: "MasterMachine", framework: Framework, agent: Agent, record: TaskRecord) -> None:
     """Put a task into the books; the tree is charged if it holds resources."""
+    if record.task.task_id.value not in framework.tasks:
+        master.publish("TASK_ADDED", answers.TaskAdded(task=record.task))
     framework.tasks[record.task.task_id.value] = record
     agent.tasks[record.key] = record
     if record.holds_resources:
@@ -120,7 +125,7 @@ def move(
                 _hold(master, record)
     if moved and is_terminal(task.state):
         master.state.count(f"master/tasks_{task.state.removeprefix('TASK_').lower()}")
-    if moved or changed:
+    if moved or changed or status.reason in CHECKED:
         body = answers.TaskUpdated(framework_id=task.framework_id, status=status, state=task.state)
         master.publish("TASK_UPDATED", body)
     return moved

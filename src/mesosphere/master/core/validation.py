@@ -5,6 +5,7 @@ Source: Mesos, src/master/validation.cpp, src/common/roles.cpp, src/common/valid
 """
 
 import re
+from typing import NamedTuple
 
 from mesosphere.kernel.conversions import as_held
 from mesosphere.kernel.ids import check_id
@@ -90,39 +91,60 @@ def check_role(role: str) -> str | None:
     return None
 
 
-def check_framework(
-    info: mesos.FrameworkInfo, suppressed: list[str], roles: tuple[str, ...], root_submissions: bool
-) -> str | None:
-    """What is wrong with a framework that subscribes (reported by an ERROR event)."""
+class Refusal(NamedTuple):
+    """Why a framework may not be: `reason` is one of `ERROR_REASON`, `text` the original's."""
+
+    reason: str
+    text: str
+
+
+def roles_of(info: mesos.FrameworkInfo) -> list[str]:
+    """The roles that a framework asks for."""
+    if any(declared.type == "MULTI_ROLE" for declared in info.capabilities):
+        return list(info.roles)
+    return [info.role or "*"]
+
+
+def _check_roles(info: mesos.FrameworkInfo) -> str | None:
     multi_role = any(declared.type == "MULTI_ROLE" for declared in info.capabilities)
-    if multi_role:
-        if info.role is not None:
-            return "'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable"
-        if len(set(info.roles)) != len(info.roles):
-            return "'FrameworkInfo.roles' must not contain duplicate items"
-        wanted = list(info.roles)
-    else:
-        if info.roles:
-            return (
-                "'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable"
-            )
-        wanted = [info.role or "*"]
-    for role in wanted:
+    if multi_role and info.role is not None:
+        return "'FrameworkInfo.role' must not be set when the framework is MULTI_ROLE capable"
+    if multi_role and len(set(info.roles)) != len(info.roles):
+        return "'FrameworkInfo.roles' must not contain duplicate items"
+    if not multi_role and info.roles:
+        return "'FrameworkInfo.roles' must not be set when the framework is not MULTI_ROLE capable"
+    for role in roles_of(info):
         fault = check_role(role)
         if fault is not None:
             return f"'FrameworkInfo.roles' contains invalid role: {fault}"
+    return None
+
+
+def check_framework(
+    info: mesos.FrameworkInfo, suppressed: list[str], roles: tuple[str, ...], root_submissions: bool
+) -> Refusal | None:
+    """What is wrong with a framework that subscribes (reported by an ERROR event)."""
+    fault = _check_roles(info)
+    if fault is not None:
+        return Refusal("INVALID_ROLES", fault)
+    wanted = roles_of(info)
     unknown = [role for role in wanted if roles and role not in (*roles, "*")]
     if unknown:
-        return f"Roles {{ {', '.join(unknown)} }} are not present in the master's --roles"
+        text = f"Roles {{ {', '.join(unknown)} }} are not present in the master's --roles"
+        return Refusal("ROLES_NOT_ALLOWED", text)
     stray = [role for role in suppressed if role not in wanted]
     if stray:
-        return f"Suppressed roles {{ {', '.join(stray)} }} are not contained in the roles"
+        text = f"Suppressed roles {{ {', '.join(stray)} }} are not contained in the roles"
+        return Refusal("INVALID_SUPPRESSED_ROLES", text)
     if info.user == "root" and not root_submissions:
-        return "User 'root' is not allowed to run frameworks without --root_submissions set"
+        text = "User 'root' is not allowed to run frameworks without --root_submissions set"
+        return Refusal("ROOT_NOT_ALLOWED", text)
     if info.failover_timeout < 0:
-        return f"'failover_timeout' of {info.failover_timeout} is negative"
+        text = f"'failover_timeout' of {info.failover_timeout} is negative"
+        return Refusal("INVALID_FAILOVER_TIMEOUT", text)
     if info.id is not None and info.id.value:
-        return check_id(info.id.value, "'FrameworkInfo.id'")
+        fault = check_id(info.id.value, "'FrameworkInfo.id'")
+        return None if fault is None else Refusal("INVALID_FRAMEWORK_ID", fault)
     return None
 
 

@@ -46,7 +46,7 @@ READS: Mapping[str, Callable[[MasterMachine], WireStruct]] = {
     "GET_FLAGS": _flags,
     "GET_VERSION": _version,
     "GET_METRICS": _metrics,
-    "GET_LOGGING_LEVEL": lambda master: answers.GetLoggingLevel(level=0),
+    "GET_LOGGING_LEVEL": lambda master: answers.GetLoggingLevel(level=master.verbosity.level),
     "GET_STATE": snapshot.state,
     "GET_AGENTS": snapshot.agents,
     "GET_FRAMEWORKS": snapshot.frameworks,

@@ -177,6 +177,19 @@ PSEUDOATTRIBUTE_TYPE: Final = {
     "REGION": 2,
     "ZONE": 3,
 }
+ERROR_REASON: Final = {
+    "UNKNOWN": 0,
+    "FRAMEWORK_REMOVED": 1,
+    "FRAMEWORK_FAILED_OVER": 2,
+    "PRINCIPAL_CHANGED": 3,
+    "INVALID_ROLES": 4,
+    "ROLES_NOT_ALLOWED": 5,
+    "INVALID_SUPPRESSED_ROLES": 6,
+    "ROOT_NOT_ALLOWED": 7,
+    "INVALID_FAILOVER_TIMEOUT": 8,
+    "INVALID_FRAMEWORK_ID": 9,
+    "INVALID_OFFER_CONSTRAINTS": 10,
+}
 SCHEDULER_CALL_TYPE: Final = {
     "UNKNOWN": 0,
     "SUBSCRIBE": 1,
@@ -313,6 +326,7 @@ if TYPE_CHECKING:
     SchedulerEventType: TypeAlias = str
     PseudoattributeType: TypeAlias = str
     SchedulerCallType: TypeAlias = str
+    ErrorReason: TypeAlias = str
     ExecutorEventType: TypeAlias = str
     ExecutorCallType: TypeAlias = str
     OperatorCallType: TypeAlias = str
@@ -337,6 +351,7 @@ else:
     DrainState = Literal[tuple(DRAIN_STATE)]
     SchedulerEventType = Literal[tuple(SCHEDULER_EVENT_TYPE)]
     PseudoattributeType = Literal[tuple(PSEUDOATTRIBUTE_TYPE)]
+    ErrorReason = Literal[tuple(ERROR_REASON)]
     SchedulerCallType = Literal[tuple(SCHEDULER_CALL_TYPE)]
     ExecutorEventType = Literal[tuple(EXECUTOR_EVENT_TYPE)]
     ExecutorCallType = Literal[tuple(EXECUTOR_CALL_TYPE)]

@@ -6,7 +6,7 @@ Source: Mesos, include/mesos/v1/scheduler/scheduler.proto.
 from mesosphere.wire.mesos.agents import MasterInfo
 from mesosphere.wire.mesos.base import Double, Int32, WireStruct
 from mesosphere.wire.mesos.commands import KillPolicy
-from mesosphere.wire.mesos.enums import SchedulerCallType, SchedulerEventType
+from mesosphere.wire.mesos.enums import ErrorReason, SchedulerCallType, SchedulerEventType
 from mesosphere.wire.mesos.frameworks import FrameworkInfo, OfferConstraints
 from mesosphere.wire.mesos.ids import (
     AgentID,
@@ -69,7 +69,10 @@ class Failure(WireStruct, kw_only=True):
 
 
 class Error(WireStruct, kw_only=True):
+    """`reason` is ours: what `message` says, for programs. Clients of the original ignore it."""
+
     message: str
+    reason: ErrorReason | None = None
 
 
 class Event(WireStruct, kw_only=True):

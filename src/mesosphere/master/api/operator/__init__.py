@@ -23,6 +23,7 @@ from mesosphere.master.api.operator import (
     operations,
     reads,
     roles,
+    verbosity,
 )
 from mesosphere.master.api.operator.table import Handlers
 from mesosphere.master.core.machine import MasterMachine
@@ -37,6 +38,7 @@ CALLS: Handlers = {
     **agents.CALLS,
     **maintenance.CALLS,
     **files.CALLS,
+    **verbosity.CALLS,
     **operations.CALLS,
     **roles.CALLS,
 }
