@@ -55,12 +55,13 @@ class Framework:
         self.statuses: list[dict[str, Any]] = []
         self.agents: dict[str, Any] = {}
         self.reading: asyncio.Task[None] | None = None
+        self.info: dict[str, Any] = {}  # changes to its FrameworkInfo
 
     async def subscribe(self) -> None:
         info: dict[str, Any] = {
             "user": "root", "name": "mini", "checkpoint": True, "failover_timeout": 3600,
             "roles": ["*"],
-            "capabilities": [{"type": "MULTI_ROLE"}, {"type": "PARTITION_AWARE"}],
+            "capabilities": [{"type": "MULTI_ROLE"}, {"type": "PARTITION_AWARE"}], **self.info,
         }  # fmt: skip
         call: dict[str, Any] = {"type": "SUBSCRIBE", "subscribe": {"framework_info": info}}
         if self.framework_id is not None:
@@ -90,6 +91,8 @@ class Framework:
                         await self._offer(offer)
                 elif event["type"] == "UPDATE":
                     await self._update(event["update"]["status"])
+                elif event["type"] == "UPDATE_OPERATION_STATUS":
+                    await self._operation(event["update_operation_status"]["status"])
 
     async def _offer(self, offer: dict[str, Any]) -> None:
         tasks = []
@@ -121,6 +124,9 @@ class Framework:
         if "uuid" in status:
             keys = ("agent_id", "task_id", "uuid")
             await self.call("ACKNOWLEDGE", acknowledge={key: status[key] for key in keys})
+
+    async def _operation(self, status: dict[str, Any]) -> None:
+        raise AssertionError(f"nobody asked for an operation: {status}")
 
     async def call(self, kind: str, **body: Any) -> None:
         call = {"type": kind, "framework_id": self.framework_id, **body}

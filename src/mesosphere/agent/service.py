@@ -17,7 +17,7 @@ from mesosphere.agent.core.host import Host
 from mesosphere.agent.core.machine import AgentMachine
 from mesosphere.agent.disk_watch import DiskWatch
 from mesosphere.agent.flags import FLAGS
-from mesosphere.agent.isolation import probe, sandboxes, statistics
+from mesosphere.agent.isolation import probe, sandboxes, statistics, volumes
 from mesosphere.agent.setup import (
     configure,
     describe_host,
@@ -26,7 +26,8 @@ from mesosphere.agent.setup import (
     wanted_isolation,
 )
 from mesosphere.agent.trial import try_oci
-from mesosphere.kernel.effects import Effect, RecoverContainers, Reply, ServeFile
+from mesosphere.kernel.effects import ChangeVolumes, Effect, RecoverContainers, Reply, ServeFile
+from mesosphere.kernel.events import VolumesChanged
 from mesosphere.kernel.exit_codes import ExitCode
 from mesosphere.kernel.flags import HelpRequested, Settings, UsageError, parse
 from mesosphere.kernel.http import text_response
@@ -123,6 +124,18 @@ def _choose_isolation(settings: Settings, host: Host) -> Host:
     return msgspec.structs.replace(host, isolation="posix", reason=reason)
 
 
+def _change_volumes(node: Node, effect: ChangeVolumes, cause: str) -> None:
+    # What is made is there before the next effect, which may launch a task on it.
+    failed = volumes.make_volumes(effect.make)
+    doomed, kept = volumes.put_aside(effect.remove)
+
+    async def finish() -> None:
+        await asyncio.to_thread(volumes.delete, doomed)
+        node.deliver(VolumesChanged(effect.token, {**failed, **kept}), cause)
+
+    node.spawn(finish())
+
+
 class AgentService:
     """What only the agent's process can perform."""
 
@@ -150,6 +163,7 @@ class AgentService:
 
         performers[RecoverContainers] = recover_and_watch
         performers[ServeFile] = self._serve_file
+        performers[ChangeVolumes] = _change_volumes
         return performers
 
     def _serve_file(self, node: Node, effect: ServeFile, cause: str) -> None:

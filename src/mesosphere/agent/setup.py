@@ -1,5 +1,6 @@
 """From flags and the probe of the host to the agent's configuration, and what lies on disk."""
 
+import contextlib
 import getpass
 import json
 import os
@@ -10,6 +11,7 @@ from mesosphere import MESOS_VERSION
 from mesosphere.agent.core.config import AgentConfig
 from mesosphere.agent.core.containers import build_plan
 from mesosphere.agent.core.host import Host
+from mesosphere.agent.core.operations import PATH as OPERATIONS_PATH
 from mesosphere.agent.core.requests import container_request, why_unsupported
 from mesosphere.agent.isolation import probe
 from mesosphere.kernel.attributes import AttributesError, parse_attributes
@@ -213,13 +215,19 @@ def explain(settings: Settings, task_json: bytes) -> str:
 
 
 def read_meta(work_dir: Path) -> dict[str, bytes]:
-    """The checkpoints of the latest agent of this directory: path below it -> content."""
+    """The checkpoints of the latest agent of this directory: path below it -> content.
+
+    Reservations and volumes belong to the host: a new agent of this directory has them too.
+    """
+    files: dict[str, bytes] = {}
+    with contextlib.suppress(FileNotFoundError):
+        files[OPERATIONS_PATH] = (work_dir / OPERATIONS_PATH).read_bytes()
     latest = work_dir / "meta" / "slaves" / "latest"
     try:
         agent_id = latest.read_text().strip()
     except OSError:
-        return {}
-    files = {"meta/slaves/latest": agent_id.encode()}
+        return files
+    files["meta/slaves/latest"] = agent_id.encode()
     for path in sorted((work_dir / "meta" / "slaves" / agent_id).rglob("*")):
         if path.is_file() and path.stat().st_size <= META_FILE_LIMIT_BYTES:
             files[str(path.relative_to(work_dir))] = path.read_bytes()

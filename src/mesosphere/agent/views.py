@@ -44,7 +44,7 @@ def version() -> dict[str, Any]:
 def state(state: State) -> dict[str, Any]:
     """`/state`."""
     config = state.config
-    total, used = config.resources, state.used()
+    total, used = state.total, state.used()
     reserved = total.reserved()
     shown: dict[str, Any] = {
         **version(),
@@ -327,7 +327,7 @@ def metrics(state: State, now: float) -> dict[str, float]:
         for what in ("status_updates", "framework_messages"):
             count = state.counters.get(f"{name}_{what}", 0)
             values[f"slave/{name}_{what}"] = float(count)
-    values.update(_resource_metrics(state.config.resources, state.used()))
+    values.update(_resource_metrics(state.total, state.used()))
     values.update(state.gauges)
     values.update(state.measured)
     return values

@@ -49,7 +49,7 @@ def create(volumes: Resources) -> Conversion:
 
 def destroy(volumes: Resources) -> Conversion:
     """Volumes become reserved disk again; a shared one counts once, however often it is named."""
-    once = Resources((identity, 1 if identity.is_shared else n) for identity, n in volumes)
+    once = each_once(volumes)
     return Conversion(once, without_volumes(once))
 
 
@@ -107,6 +107,11 @@ def is_dynamic(identity: Identity) -> bool:
     return bool(identity.reservations) and identity.reservations[-1].kind == "DYNAMIC"
 
 
+def each_once(resources: Resources) -> Resources:
+    """Shared volumes counted once, however many use them; everything else as it is."""
+    return Resources((identity, 1 if identity.is_shared else n) for identity, n in resources)
+
+
 def without_volumes(resources: Resources) -> Resources:
     """Volumes as the disk that they were made of; everything else as it is."""
     return Resources(_without_volume(identity, amount) for identity, amount in resources)
@@ -141,9 +146,7 @@ def _is_checkpointed(identity: Identity) -> bool:
 
 def bare(resources: Resources) -> Resources:
     """Everything as flags give it."""
-    plain = without_volumes(
-        Resources((identity, 1 if identity.is_shared else n) for identity, n in resources)
-    )
+    plain = without_volumes(each_once(resources))
     return Resources(
         (
             msgspec.structs.replace(

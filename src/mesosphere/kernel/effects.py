@@ -317,6 +317,18 @@ class RemoveSandbox(Effect, frozen=True):
     path: str
 
 
+class ChangeVolumes(Effect, frozen=True):
+    """Make and remove the directories of persistent volumes (absolute paths), in this order.
+
+    One that is there already, or gone already, is as it should be. Event: VolumesChanged(token,
+    failed) once the makings are done and nothing of the removed ones can be seen any more.
+    """
+
+    token: str
+    make: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+
+
 # --- proxy configuration (performed by haproxy/service) -------------------------------------
 
 
@@ -344,6 +356,6 @@ ALL_EFFECTS: tuple[type[Effect], ...] = (
     Reply, StartStream, Send, EndStream, Proxy,
     Call, Connect, Disconnect, Probe, ServeFile,
     LaunchContainer, SignalContainer, DestroyContainer, UpdateContainer, RecoverContainers,
-    RunCheck, RemoveSandbox,
+    RunCheck, RemoveSandbox, ChangeVolumes,
     ApplyProxyConfiguration, ReadProxyState,
 )  # fmt: skip

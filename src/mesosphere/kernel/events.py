@@ -173,6 +173,13 @@ class ContainersRecovered(Event, frozen=True):
     exited: dict[str, int | None]
 
 
+class VolumesChanged(Event, frozen=True):
+    """ChangeVolumes' answer; `failed` says by path why a directory is not as it should be."""
+
+    token: str
+    failed: dict[str, str] = {}
+
+
 class CheckFinished(Event, frozen=True):
     """RunCheck's answer; `exit_code` None means it timed out or could not run (`reason`)."""
 

@@ -52,6 +52,7 @@ class SimulatedContainers:
         self.world = world
         self.host = ""
         self.containers: dict[str, Container] = {}
+        self.volumes: dict[str, None] = {}  # the directories of persistent volumes
         self.start_failures = 0.0
         self.on_launch: Callable[[Container], None] = lambda container: None
         self.on_exit: Callable[[Container], None] = lambda container: None
@@ -72,9 +73,19 @@ class SimulatedContainers:
 
     # --- life -------------------------------------------------------------------------------
 
+    def change_volumes(self, effect: fx.ChangeVolumes) -> None:
+        """Make and remove directories of volumes."""
+        self.volumes |= dict.fromkeys(effect.make)
+        for path in effect.remove:
+            self.volumes.pop(path, None)
+        self._tell(on.VolumesChanged(effect.token))
+
     def launch(self, effect: fx.LaunchContainer) -> None:
         """Start a container after a while; its agent may be another one by then."""
         plan = effect.plan
+        for path, _ in plan["own"]:
+            if path not in self.volumes:
+                raise Violation(f"{self.host}: a task is launched on {path}, which is not there")
         environment = plan["environment"]
         self._pids += 1
         found = Container(
@@ -209,4 +220,5 @@ _PERFORMERS: dict[type[fx.Effect], Callable[[SimulatedContainers, Any], None]] =
     fx.RecoverContainers: SimulatedContainers.recover,
     fx.RunCheck: lambda containers, effect: containers._tell(on.CheckFinished(effect.check, 0)),
     fx.RemoveSandbox: lambda containers, effect: None,
+    fx.ChangeVolumes: SimulatedContainers.change_volumes,
 }

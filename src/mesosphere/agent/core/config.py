@@ -42,6 +42,8 @@ CAPABILITIES = (
     "HIERARCHICAL_ROLE",
     "RESERVATION_REFINEMENT",
     "AGENT_DRAINING",
+    "RESIZE_VOLUME",
+    "AGENT_OPERATION_FEEDBACK",
     "TASK_RESOURCE_LIMITS",
 )
 """What this agent tells the master that it can do."""

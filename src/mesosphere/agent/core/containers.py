@@ -134,6 +134,7 @@ def build_plan(request: ContainerRequest, host: Host) -> dict[str, Any]:
         "sandbox": sandbox,
         "links": _links(request, sandbox),
         "make": [volume.source(sandbox) for volume in volumes if volume.make],
+        "own": [[each.source(sandbox), each.owned] for each in volumes if each.owned],
         "user": user,
         "uris": [msgspec.to_builtins(uri) for uri in request.uris],
         "frameworks_home": host.frameworks_home,

@@ -17,11 +17,16 @@ from mesosphere.wire.mesos.tasks import TaskInfo
 def as_task(executor: ExecutorRecord) -> TaskInfo:
     """An executor as a task that runs its command."""
     info = pods.holder(executor.info) if executor.is_pod else executor.info
+    resources = info.resources
+    if not executor.is_pod:
+        # The tasks of a custom executor have no containers: it sees their volumes.
+        tasks = executor.tasks.values()
+        resources = [*resources, *(r for task in tasks for r in task.info.resources if r.disk)]
     return TaskInfo(
         name=executor.id,
         task_id=TaskID(executor.id),
         agent_id=AgentID(executor.agent_id),
-        resources=info.resources,
+        resources=resources,
         command=info.command,
         container=info.container,
     )

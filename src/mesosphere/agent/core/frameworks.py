@@ -11,12 +11,13 @@ from typing import Any
 
 from mesosphere.agent.core import checkpoint, conversation
 from mesosphere.agent.core.config import CAPABILITIES
-from mesosphere.agent.core.draining import Draining
+from mesosphere.agent.core.draining import REFUSAL, Draining
 from mesosphere.agent.core.executor_life import ExecutorPhase
 from mesosphere.agent.core.executors import Executors
 from mesosphere.agent.core.exits import DRAINING, End
 from mesosphere.agent.core.gc import Garbage
 from mesosphere.agent.core.life_cycle import Phase
+from mesosphere.agent.core.operations import Operations
 from mesosphere.agent.core.registration import Registration
 from mesosphere.agent.core.state import FrameworkRecord, State, TaskRecord, seconds
 from mesosphere.agent.core.status_updates import RETRY_LEAST_S, Acknowledgement
@@ -50,6 +51,7 @@ class Frameworks:
         executors: Executors,
         garbage: Garbage,
         draining: Draining,
+        operations: Operations,
     ) -> None:
         self._state = state
         self._link = link_
@@ -57,6 +59,7 @@ class Frameworks:
         self._executors = executors
         self._garbage = garbage
         self._draining = draining
+        self._operations = operations
         self.leaving = ""
         self._events: dict[str, tuple[str, Callable[[float, Any], list[Effect]]]] = {
             "SUBSCRIBED": ("subscribed", self._subscribed),
@@ -72,6 +75,7 @@ class Frameworks:
             "MESSAGE": ("message", self._message),
             "SHUTDOWN": ("shutdown", self._shutdown),
             "ERROR": ("error", self._error),
+            **operations.events,
         }
 
     # --- the agent presents itself -------------------------------------------------------
@@ -113,6 +117,8 @@ class Frameworks:
                 ],
                 frameworks=[each.info for each in self._state.frameworks.values()],
                 completed_frameworks=[each.info for each in self._state.completed],
+                total_resources=resources_to_wire(self._state.total),
+                operations=self._operations.reports(),
             ),
         )
 
@@ -153,7 +159,7 @@ class Frameworks:
             info = f"meta/slaves/{agent_id}/slave.info"
             effects.append(Checkpoint(info, codec.encode(self.agent_info())))
         # Files are written in order, so updates on their way to the disk are there before they go.
-        resend = tuple(self._repeat_outstanding())
+        resend = (*self._repeat_outstanding(), *self._operations.repeat_all())
         effects.append(Checkpoint(checkpoint.LATEST, agent_id.encode(), then=resend))
         return [*effects, *self._draining.take(now, event.drain)]
 
@@ -226,13 +232,20 @@ class Frameworks:
             fields = {"framework": framework.id, "tasks": ids[:10]}
             return [Log("warning", "task_launch_ignored", fields)]
         if self._state.drain is not None:
-            return self._refuse_draining(now, framework, ids)
+            return self._refuse_unable(now, framework, ids, DRAINING, REFUSAL)
         fault = next((each for each in (executor.executor_id.value, *ids) if not is_name(each)), "")
         reason = f"the id {fault!r} can't name a directory" if fault else ""
         if not reason and executor.executor_id.value in framework.tasks:
             reason = f"the executor's id {executor.executor_id.value} is that of a command task"
         if not reason:
             try:
+                missing = self._operations.missing(
+                    [*executor.resources, *(each for info in infos for each in info.resources)]
+                )
+                if missing:
+                    return self._refuse_unable(
+                        now, framework, ids, "REASON_RESOURCES_UNKNOWN", missing
+                    )
                 return self._executors.run(now, framework, executor, infos, is_group)
             except WireError as error:
                 reason = str(error)
@@ -248,12 +261,17 @@ class Frameworks:
             fields = {"task": f"{framework.id}/{task_id}"}
             return [Log("warning", "task_launch_ignored", fields)]
         if self._state.drain is not None:
-            return self._refuse_draining(now, framework, [task_id])
+            return self._refuse_unable(now, framework, [task_id], DRAINING, REFUSAL)
         reason = "" if is_name(task_id) else f"the task's id {task_id!r} can't name a directory"
         if task_id in framework.executors:
             reason = f"the task's id {task_id} is that of an executor"
         if not reason:
             try:
+                missing = self._operations.missing(task.resources)
+                if missing:
+                    return self._refuse_unable(
+                        now, framework, [task_id], "REASON_RESOURCES_UNKNOWN", missing
+                    )
                 return self._tasks.run(now, framework, task)
             except WireError as error:
                 reason = str(error)
@@ -262,15 +280,13 @@ class Frameworks:
         )
         return [*refusal, *self._drop_if_idle(framework)]
 
-    def _refuse_draining(
-        self, now: float, framework: FrameworkRecord, task_ids: list[str]
+    def _refuse_unable(
+        self, now: float, framework: FrameworkRecord, task_ids: list[str], reason: str, message: str
     ) -> list[Effect]:
         ended = "TASK_DROPPED" if framework.can("PARTITION_AWARE") else "TASK_LOST"
         effects: list[Effect] = []
         for each in task_ids:
-            effects += self._tasks.refuse(
-                now, framework.id, each, ended, DRAINING, "The agent is draining"
-            )
+            effects += self._tasks.refuse(now, framework.id, each, ended, reason, message)
         return [*effects, *self._drop_if_idle(framework)]
 
     def _drop_if_idle(self, framework: FrameworkRecord) -> list[Effect]:

@@ -1,16 +1,16 @@
 """The agent's machine: turns what happens on the host and what the master says into effects.
 
 Decides nothing by itself: it hands each event to the part that does (`recovery`, `registration`,
-`tasks`, `frameworks`, `gc`). Names of timers, calls and probes begin with the concern: "master/",
-"drain", "update/", "grace/", "expire/", "health/", "check/", "gc", "leave", and those of
-`executors.TIMERS`. Source: docs/architecture.md, "Master and agent"; apache/mesos
-src/slave/slave.cpp for what each message means.
+`tasks`, `frameworks`, `operations`, `gc`). Names of timers, calls and probes begin with the
+concern: "master/", "drain", "operation/", "update/", "grace/", "expire/", "health/", "check/",
+"gc", "leave", and those of `executors.TIMERS`. Source: docs/architecture.md, "Master and agent";
+apache/mesos src/slave/slave.cpp for what each message means.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mesosphere.agent.core import draining, executors, registration
+from mesosphere.agent.core import draining, executors, operations, registration
 from mesosphere.agent.core.commands import (
     ContainersMeasured,
     ExecutorCalled,
@@ -23,6 +23,7 @@ from mesosphere.agent.core.executors import Executors
 from mesosphere.agent.core.frameworks import Frameworks
 from mesosphere.agent.core.gc import CHECK_TIMER, Garbage, allowed_age_s
 from mesosphere.agent.core.life_cycle import Phase
+from mesosphere.agent.core.operations import Operations
 from mesosphere.agent.core.recovery import Recovery
 from mesosphere.agent.core.registration import Registration
 from mesosphere.agent.core.state import State
@@ -57,8 +58,15 @@ class AgentMachine:
         self.garbage = Garbage()
         self.executors = Executors(config, self.state, self.link, self.tasks, self.garbage, ids)
         self.draining = Draining(self.state, self.executors)
+        self.operations = Operations(self.state, self.link, ids)
         self.frameworks = Frameworks(
-            self.state, self.link, self.tasks, self.executors, self.garbage, self.draining
+            self.state,
+            self.link,
+            self.tasks,
+            self.executors,
+            self.garbage,
+            self.draining,
+            self.operations,
         )
         self.recovery = Recovery(self.state, self.tasks, self.executors)
         self.verbosity = Verbosity()
@@ -79,6 +87,7 @@ class AgentMachine:
             on.ContainerExited: self._exited,
             on.ContainersRecovered: self._recovered,
             on.CheckpointFailed: self._checkpoint_failed,
+            on.VolumesChanged: self.operations.changed,
             on.Sampled: self._sampled,
             on.SessionLost: self._session_lost,
             on.StopRequested: self._stop,
@@ -93,7 +102,8 @@ class AgentMachine:
     def start(self, now: float) -> Effects:
         """Recover first; registering comes after."""
         self.state.started_at = now
-        effects = self.recovery.begin(self._files)
+        effects = self.operations.recover(self._files)
+        effects += self.recovery.begin(self._files)
         effects += self.draining.recover(self._files)
         keep = [task.sandbox for task in self.state.tasks()]
         keep += [executor.sandbox for executor in self.state.executors()]
@@ -129,6 +139,8 @@ class AgentMachine:
         if kind == "update":
             stream = self.state.streams.find(*key.split("/", 1))
             return [] if stream is None else self.tasks.send_front(stream)
+        if kind == operations.KIND:
+            return self.operations.timer(key)
         if kind in executors.TIMERS:
             effects = self.executors.timer(now, kind, key)
             return [*effects, *self.frameworks.after_exit(now)]
@@ -136,7 +148,9 @@ class AgentMachine:
 
     def _recovered(self, now: float, event: on.ContainersRecovered) -> Effects:
         found = self.recovery.finish(now, event)
-        return [*found, *self.draining.resume(), *self.link.start()]
+        return [
+            *found, *self.operations.resume(), *self.draining.resume(), *self.link.start()
+        ]  # fmt: skip
 
     def _started(self, now: float, event: on.ContainerStarted) -> Effects:
         effects = self.executors.started(now, event)
@@ -167,6 +181,8 @@ class AgentMachine:
     def _checkpoint_failed(self, now: float, event: on.CheckpointFailed) -> Effects:
         fields = {"path": event.path, "reason": event.reason}
         effects: Effects = [do.Log("error", "checkpoint_failed", fields)]
+        if event.path == operations.PATH:
+            return [*effects, *self.operations.checkpoint_failed()]
         return [*effects, *self.frameworks.checkpoint_failed(now, event)]
 
     def _sampled(self, now: float, event: on.Sampled) -> Effects:

@@ -14,6 +14,7 @@ from mesosphere.agent.core.executors import Executors
 from mesosphere.agent.core.life_cycle import Input, Phase
 from mesosphere.agent.core.state import ExecutorRecord, FrameworkRecord, State, TaskRecord
 from mesosphere.agent.core.tasks import Tasks
+from mesosphere.kernel.conversions import each_once
 from mesosphere.kernel.effects import (
     DestroyContainer,
     Effect,
@@ -48,7 +49,7 @@ class Recovery:
             self._restore_executor(saved, framework_id, executor)
         for task in saved.tasks:
             effects += self._restore(saved, task)
-        used, total = self._state.used(), self._state.config.resources
+        used, total = each_once(self._state.used()), self._state.total
         if not total.contains(used):
             missing = format_resources(used - total)
             reason = (

@@ -18,6 +18,7 @@ from mesosphere.agent.core.containers import (
 )
 from mesosphere.agent.core.refusals import Unsupported
 from mesosphere.agent.core.surroundings import read_surroundings
+from mesosphere.agent.core.volumes import check_mounts, mounts
 from mesosphere.kernel.durations import format_duration
 from mesosphere.kernel.resources import Resources
 from mesosphere.wire.mesos.commands import CommandInfo
@@ -33,6 +34,7 @@ def why_unsupported(task: TaskInfo, config: AgentConfig, nested: bool = False) -
         return "this agent runs command tasks only, not custom executors"
     try:
         around = read_surroundings(task.container, config.host, nested)
+        check_mounts(task.resources, config.host.isolation)
     except Unsupported as refusal:
         return str(refusal)
     if task.command.value is None and (around.image is None or task.command.shell):
@@ -75,6 +77,7 @@ def container_request(
             Uri(uri.value, bool(uri.executable), uri.extract, uri.output_file, bool(uri.cache))
             for uri in command.uris
         ),
+        volumes=mounts(config.host.work_dir, task.resources),
         around=around,
         image_arguments=_image_arguments(task, command),
         as_docker=_is_docker(task),

@@ -16,7 +16,8 @@ from mesosphere.agent.core.config import AgentConfig
 from mesosphere.agent.core.executor_life import ExecutorPhase
 from mesosphere.agent.core.exits import End
 from mesosphere.agent.core.life_cycle import Phase
-from mesosphere.agent.core.status_updates import UpdateStreams
+from mesosphere.agent.core.status_updates import RETRY_LEAST_S, UpdateStreams
+from mesosphere.kernel.conversions import as_held
 from mesosphere.kernel.resources import EMPTY, Resources
 from mesosphere.wire.mesos.agents import DrainConfig, MasterInfo
 from mesosphere.wire.mesos.commands import KillPolicy
@@ -25,6 +26,7 @@ from mesosphere.wire.mesos.enums import is_terminal
 from mesosphere.wire.mesos.frameworks import FrameworkInfo
 from mesosphere.wire.mesos.ids import AgentID, ContainerID, ExecutorID, FrameworkID
 from mesosphere.wire.mesos.media import Media
+from mesosphere.wire.mesos.operations import OperationRecord
 from mesosphere.wire.mesos.resources_codec import from_wire
 from mesosphere.wire.mesos.tasks import ExecutorInfo, Task, TaskInfo, TaskStatus
 
@@ -210,11 +212,32 @@ class FrameworkRecord(msgspec.Struct, eq=False):
         return any(each.type == capability for each in self.info.capabilities)
 
 
+class AgentOperation(msgspec.Struct, eq=False):
+    """An operation that is not acknowledged; see `operations`. `end` is the uuid of its status."""
+
+    record: OperationRecord
+    end: bytes
+    make: tuple[str, ...] = ()
+    remove: tuple[str, ...] = ()
+    generation: int = 0
+    has_ended: bool = False
+    is_settled: bool = False
+    is_kept: bool = True
+    retry_s: float = RETRY_LEAST_S
+
+    @property
+    def timer(self) -> str:
+        """The name of the retry timer."""
+        return f"operation/{self.record.uuid.value.hex()}"
+
+
 class State:
-    """Everything of one agent."""
+    """Everything of one agent. `total` is what it has: its flags' resources as they are now."""
 
     def __init__(self, config: AgentConfig) -> None:
         self.config = config
+        self.total = config.resources
+        self.operations: dict[bytes, AgentOperation] = {}
         self.agent_id: str | None = None
         self.started_at = 0.0
         self.registered = False
@@ -265,7 +288,7 @@ class State:
 
     def add(self, framework: FrameworkRecord, task: TaskRecord) -> None:
         """Take a task in."""
-        task.resources = from_wire(task.info.resources).allocated_to(None)
+        task.resources = as_held(from_wire(task.info.resources).allocated_to(None), self.total)
         framework.tasks[task.task_id] = task
         if task.has_container:
             self.containers[task.container] = task
@@ -274,7 +297,8 @@ class State:
 
     def add_executor(self, framework: FrameworkRecord, executor: ExecutorRecord) -> None:
         """Take an executor in."""
-        executor.resources = from_wire(executor.info.resources).allocated_to(None)
+        resources = from_wire(executor.info.resources).allocated_to(None)
+        executor.resources = as_held(resources, self.total)
         framework.executors[executor.id] = executor
         self.executor_containers[executor.container] = executor
 

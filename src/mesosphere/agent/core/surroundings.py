@@ -37,7 +37,8 @@ class Volume(msgspec.Struct, frozen=True):
     """A directory or file seen by the container at `container_path`.
 
     `kind` "bind" shows `host_path` (`make`: it is a directory that is made first, for the task's
-    user); "tmpfs" is memory of at most `size_mib`.
+    user); "tmpfs" is memory of at most `size_mib`. `owned`: a persistent volume, which is the
+    task's user's while he has it; a shared one is the first user's.
     """
 
     container_path: str
@@ -47,6 +48,7 @@ class Volume(msgspec.Struct, frozen=True):
     propagation: str = ""
     kind: str = "bind"
     size_mib: int | None = None
+    owned: str = ""  # "alone" or "shared"
 
     def source(self, sandbox: str) -> str:
         """What is shown, as an absolute path of the host."""

@@ -63,11 +63,21 @@ def make_sandbox(plan: dict[str, Any], user: dict[str, Any] | None) -> None:
             os.chown(sandbox, user["uid"], user["gid"])
         for path in plan.get("make", ()):
             _make_owned(Path(path), sandbox, user)
+        for volume, kind in plan.get("own", ()):
+            _own_volume(Path(volume), kind, user)
         for place, target in plan["links"]:
             Path(place).parent.mkdir(parents=True, exist_ok=True)
             replace_link(Path(place), target)
     except OSError as error:
         raise SandboxError(f"can't make the sandbox {sandbox}: {error.strerror}") from error
+
+
+def _own_volume(path: Path, kind: str, user: dict[str, Any] | None) -> None:
+    """A volume belongs to its task's user, what lies in it as before; a shared one to the first."""
+    if user is None:
+        return
+    if kind == "alone" or path.stat().st_uid == os.geteuid():
+        os.chown(path, user["uid"], user["gid"])
 
 
 def _make_owned(path: Path, sandbox: Path, user: dict[str, Any] | None) -> None:
