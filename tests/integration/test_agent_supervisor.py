@@ -221,3 +221,29 @@ def test_quitting_waits_for_the_last_container(talk: Talk) -> None:
     assert talk.ask(op="quit")["ok"] is False
     talk.ask(op="destroy", container="a")
     assert talk.process is not None and talk.process.wait(DEADLINE_S) == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
+def test_on_a_full_disk_an_exit_is_told_and_written_once_there_is_room(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("no file system can be mounted")
+    talking = Talk(disk / "supervisor")
+    try:
+        talking.start()
+        talking.spawn("a", "sleep 0.5; exit 5")
+        with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as file:
+            while file.write(b"x" * 4096):
+                pass
+        assert talking.wait_exit("a")["status"] == 5 << 8
+        assert talking.ask(op="hello")["exited"]["a"]["status"] == 5 << 8
+        assert "error" in talking.spawn("b", "true")
+        (disk / "filler").unlink()
+        wait_until((disk / "supervisor" / "exits" / "a.json").exists)
+        assert talking.spawn("c", "exit 1")["ok"]
+        assert talking.wait_exit("c")["status"] == 1 << 8
+    finally:
+        talking.stop()
+        subprocess.run(["umount", "-l", str(disk)], check=True)

@@ -33,6 +33,16 @@ _DIRECTORIES = (
         "gc_disk_headroom", "float", 0.1, "Directories",
         "part of the disk to keep free: sandboxes go earlier as it fills",
     ),
+    Flag(
+        "max_stdout_size", "bytes", 10 * 1024**2, "Directories",
+        "a task's stdout that outgrows this becomes stdout.1, and so on; 0: it grows",
+    ),
+    Flag("max_stderr_size", "bytes", 10 * 1024**2, "Directories", "the same for stderr"),
+    Flag("max_log_files", "int", 9, "Directories", "old files of each that are kept"),
+    Flag(
+        "disk_reserve", "bytes", 16 * 1024**2, "Directories",
+        "held back in the work directory, so that a full disk does not stop the agent; 0: none",
+    ),
     Flag("disk_watch_interval", "duration", 60.0, "Directories", "how often old sandboxes go"),
 )  # fmt: skip
 

@@ -15,6 +15,7 @@ from mesosphere.agent.core.commands import ContainersMeasured
 from mesosphere.agent.core.files import sandbox_of
 from mesosphere.agent.core.host import Host
 from mesosphere.agent.core.machine import AgentMachine
+from mesosphere.agent.disk_reserve import DiskReserve
 from mesosphere.agent.disk_watch import DiskWatch
 from mesosphere.agent.flags import FLAGS
 from mesosphere.agent.isolation import probe, sandboxes, statistics, volumes
@@ -106,6 +107,7 @@ def _run(settings: Settings) -> int:
         performers=service.performers(),
         log_level=settings.logging_level,
         on_stop=service.containerizer.close,
+        make_room=service.reserve.release,
     )
     node.log.write("info", "isolation_chosen", {"name": host.isolation, "reason": host.reason})
     return serve(node)
@@ -145,6 +147,8 @@ class AgentService:
         private_root = Path(host.private_root) if host.isolation == "oci" else None
         fetch_cache.clear(Path(host.fetch_cache_dir))
         self.containerizer = Containerizer(Path(host.runtime_dir), private_root)
+        self.reserve = DiskReserve(Path(host.work_dir), settings.disk_reserve)
+        self._reserve_was_held = self.reserve.hold()
         self.disks = DiskWatch(
             self.containerizer,
             settings.container_disk_watch_interval,
@@ -176,6 +180,12 @@ class AgentService:
                 return
         PERFORMERS[ServeFile](node, effect, cause)
 
+    def _hold_reserve(self, node: Node) -> None:
+        was_held = self._reserve_was_held
+        self._reserve_was_held = self.reserve.hold()
+        if was_held and not self._reserve_was_held:
+            node.log.write("error", "disk_full", {"work_dir": self._host.work_dir})
+
     def _metrics(self) -> dict[str, float]:
         fetcher = "containerizer/fetcher"
         told = {
@@ -192,6 +202,7 @@ class AgentService:
         while True:
             leaders = dict(self.containerizer.leaders)
             values = await asyncio.to_thread(statistics.measure, self._groups, root, leaders)
+            await asyncio.to_thread(self._hold_reserve, node)
             for name, told in values.items():
                 told.update(self.disks.statistics(name))
             used = await asyncio.to_thread(statistics.disk_used, self._host.work_dir)

@@ -9,7 +9,8 @@ Requests carry `id`, `op` and `container`; answers carry the same `id` with `ok`
   hello    -> running {container: pid}, exited {container: record}
   spawn    argv environment directory stdout stderr; with `pid_file` argv is a launcher that
            detaches the container (an OCI runtime); then `cleanup` (argv that releases everything),
-           `processes` (its control group) and `memory` (files that tell about memory, by name)
+           `processes` (its control group) and `memory` (files that tell about memory, by name);
+           `rotation` ({path: [bytes, files]}) keeps output files small
   signal   signal: to every process of the container
   destroy  SIGKILL to all of them, until none is left
   forget   the exit was taken over: drop its file
@@ -19,7 +20,7 @@ Told without being asked: {"event": "exited", "container", "status", "memory"}.
 Files below DIRECTORY: `socket`, `lock`, `containers/<id>.json` (what runs), `exits/<id>.json` (what
 has ended and is not forgotten). No fsync: the files outlive this process, and a crash of the host
 ends the containers too. After such a crash, or if this process was killed, a container's end is
-reported with the status null: not known.
+reported with the status null: not known. On a full disk an exit waits in memory to be written.
 """
 
 import contextlib
@@ -29,9 +30,11 @@ import selectors
 import signal
 import socket
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mesosphere.agent.isolation import outputs
 from mesosphere.agent.isolation.line_server import Client, LineServer, open_listener
 from mesosphere.agent.isolation.processes import (
     PR_SET_CHILD_SUBREAPER,
@@ -47,13 +50,17 @@ from mesosphere.agent.isolation.processes import (
     write_aside,
 )
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 """An agent that finds another version running, and no container, replaces it."""
 IDLE_S = 10.0
 """Without a client and without a container for so long, the process ends."""
-MEMORY_WATCH_S = 0.5
-"""How often the out-of-memory counters of running containers are read."""
+WATCH_S = 0.5
+"""How often out-of-memory counters and output files of running containers are looked at."""
 KILL_PASSES = 20
+KEPT = (
+    "pid_file", "cleanup", "processes", "memory", "log", "stderr", "rotation", "freezer",
+)  # fmt: skip
+"""What of a spawn is remembered."""
 
 
 class Container:
@@ -81,6 +88,8 @@ class Supervisor:
         self.boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         self.idle_since = time.monotonic()
         self.private_root = private_root
+        self.unwritten: dict[str, Record] = {}
+        self.watched_at = 0.0
         self.quits = False
 
     # --- the loop ------------------------------------------------------------------------
@@ -90,7 +99,7 @@ class Supervisor:
         self.selector.register(wakeup, selectors.EVENT_READ, "children")
         self.recover()
         while not self._is_done():
-            timeout = MEMORY_WATCH_S if self._watches_memory() else IDLE_S / 4
+            timeout = WATCH_S if self.containers or self.unwritten else IDLE_S / 4
             for key, mask in self.selector.select(timeout):
                 if key.data == "listener":
                     self.server.accept()
@@ -102,7 +111,16 @@ class Supervisor:
                 else:
                     self._leader_ended(key.data, None)
             self._wait_for_children()
-            self._watch_memory()
+            if time.monotonic() >= self.watched_at + WATCH_S:
+                self._watch()
+
+    def _watch(self) -> None:
+        self.watched_at = time.monotonic()
+        self._watch_memory()
+        for container in list(self.containers.values()):
+            outputs.look(container.record, partial(self._processes, container))
+        for name, record in list(self.unwritten.items()):
+            self._keep_exit(name, record)
 
     def _is_done(self) -> bool:
         if self.quits and not self.containers:
@@ -110,9 +128,6 @@ class Supervisor:
         if self.server.clients or self.containers:
             self.idle_since = time.monotonic()
         return time.monotonic() - self.idle_since > IDLE_S
-
-    def _watches_memory(self) -> bool:
-        return any(each.record.get("memory") for each in self.containers.values())
 
     # --- requests ------------------------------------------------------------------------
 
@@ -125,7 +140,10 @@ class Supervisor:
                 "version": PROTOCOL_VERSION,
                 "private_root": self.private_root,
                 "running": {name: each.pid for name, each in self.containers.items()},
-                "exited": {path.stem: read_record(path) for path in self.exits.glob("*.json")},
+                "exited": {
+                    **{path.stem: read_record(path) for path in self.exits.glob("*.json")},
+                    **self.unwritten,
+                },
             }
         if operation == "quit":
             self.quits = True
@@ -136,6 +154,7 @@ class Supervisor:
         if operation == "spawn":
             return self._spawn(client, name, request)
         if operation == "forget":
+            self.unwritten.pop(name, None)
             (self.exits / f"{name}.json").unlink(missing_ok=True)
             return {"ok": True}
         container = self.containers.get(name)
@@ -152,11 +171,11 @@ class Supervisor:
     def _spawn(self, client: Client, name: str, request: Record) -> Record | None:
         if name in self.containers or (self.exits / f"{name}.json").exists():
             return {"error": "a container of this id exists"}
-        kept = ("pid_file", "cleanup", "processes", "memory", "log", "stderr")
-        record = {key: request[key] for key in kept if request.get(key)}
+        record = {key: request[key] for key in KEPT if request.get(key)}
         container = Container({**record, "container": name, "boot_id": self.boot_id, "pid": None})
-        self._write(container)
         try:
+            container.record["outputs"] = outputs.identify(record.get("rotation") or {})
+            self._write(container)
             pid = self._start(
                 request["argv"], request["environment"], request["directory"],
                 request["stdout"], request["stderr"],
@@ -197,7 +216,9 @@ class Supervisor:
     def _started(self, container: Container, pid: int) -> None:
         container.pid = pid
         container.record.update(pid=pid, start=start_time(pid))
-        self._write(container)
+        # On a full disk: it is found again by its mark or its pid file.
+        with contextlib.suppress(OSError):
+            self._write(container)
 
     def _write(self, container: Container) -> None:
         write_aside(self.running / f"{container.record['container']}.json", container.record)
@@ -319,8 +340,16 @@ class Supervisor:
         for key, path in files.items():
             with contextlib.suppress(OSError):
                 memory[key] = Path(path).read_text()
-        write_aside(self.exits / f"{name}.json", {"status": status, "memory": memory})
+        self._keep_exit(name, {"status": status, "memory": memory})
         self._clean(name, container)
+
+    def _keep_exit(self, name: str, record: Record) -> None:
+        try:
+            write_aside(self.exits / f"{name}.json", record)
+        except OSError:
+            self.unwritten[name] = record
+        else:
+            self.unwritten.pop(name, None)
 
     def _clean(self, name: str, container: Container) -> None:
         command = container.record.get("cleanup")
@@ -369,7 +398,8 @@ class Supervisor:
         (self.running / f"{name}.json").unlink(missing_ok=True)
         if container.record.get("failed"):
             return
-        record = read_record(self.exits / f"{name}.json") or {"status": None, "memory": {}}
+        record = self.unwritten.get(name) or read_record(self.exits / f"{name}.json")
+        record = record or {"status": None, "memory": {}}
         self.server.tell_all({"event": "exited", "container": name, **record})
 
     # --- recovery ------------------------------------------------------------------------

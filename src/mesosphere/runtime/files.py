@@ -46,9 +46,14 @@ def append_checkpoint(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     is_new = not path.exists()
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+    size = os.fstat(handle).st_size
     try:
         _write_all(handle, data)
         os.fdatasync(handle)
+    except OSError:
+        # A part of a record would spoil the one that is written after it.
+        os.ftruncate(handle, size)
+        raise
     finally:
         os.close(handle)
     if is_new:

@@ -7,6 +7,7 @@ are events.
 """
 
 import asyncio
+import errno
 import fcntl
 import itertools
 import os
@@ -68,6 +69,7 @@ class Node:
         performers: Mapping[type[Effect], Performer] | None = None,
         log_level: str = "INFO",
         on_stop: Callable[[], None] | None = None,
+        make_room: Callable[[], bool] | None = None,
     ) -> None:
         self.name = name
         self.machine = machine
@@ -77,6 +79,7 @@ class Node:
         self._coordination = coordination
         self._work_dir = work_dir
         self._on_stop = on_stop
+        self._make_room = make_room
         self._performers: dict[type[Effect], Performer] = {**PERFORMERS, **(performers or {})}
         self._inbox: deque[tuple[Event, str]] = deque()
         self._stepping = False
@@ -322,11 +325,19 @@ class Node:
         write = files.append_checkpoint if effect.append else files.write_checkpoint
         async with self._disk:
             try:
-                await asyncio.to_thread(write, path, effect.data)
+                await asyncio.to_thread(self._write, write, path, effect.data)
             except OSError as error:
                 self.deliver(CheckpointFailed(effect.path, str(error)), cause)
                 return
         self.perform(effect.then, cause)
+
+    def _write(self, write: Callable[[Path, bytes], None], path: Path, data: bytes) -> None:
+        try:
+            write(path, data)
+        except OSError as error:
+            if error.errno != errno.ENOSPC or self._make_room is None or not self._make_room():
+                raise
+            write(path, data)
 
     async def remove_checkpoint(self, effect: fx.RemoveCheckpoint, cause: str) -> None:
         """Perform RemoveCheckpoint."""

@@ -148,6 +148,11 @@ def build_plan(request: ContainerRequest, host: Host) -> dict[str, Any]:
         "rlimits": [msgspec.to_builtins(limit) for limit in rlimits],
         "limits": msgspec.to_builtins(limits),
         "disk_bytes": request.disk_bytes,
+        "rotation": {
+            name: [size, host.log_files]
+            for name, size in (("stdout", host.stdout_bytes), ("stderr", host.stderr_bytes))
+            if size > 0
+        },
     }
     if host.isolation == "oci":
         plan.update(_oci_part(request, host, limits, sandbox, Contents(
@@ -195,6 +200,7 @@ def _oci_part(
         "cleanup": [host.runtime, "--root", state, "delete", "--force", name],
         "processes": _group_directory(host, "pids", places.group),
         "memory": _memory_files(host, places.group),
+        "freezer": _freezer(host, places.group),
         "gpus": request.gpus,
     }
     if image is not None:
@@ -235,6 +241,16 @@ def _seccomp_profile(around: Surroundings, host: Host) -> str:
 def _group_directory(host: Host, controller: str, group: str) -> str:
     mount = host.cgroup_mounts.get(controller) or host.cgroup_mounts.get("unified", "")
     return mount + group
+
+
+def _freezer(host: Host, group: str) -> list[str]:
+    """The file that stops the group, what to write to stop and to go on, what then is read."""
+    if host.cgroup_version == 2:
+        return [f"{_group_directory(host, '', group)}/cgroup.freeze", "1", "0", "frozen 1"]
+    if "freezer" not in host.cgroup_mounts:
+        return []
+    return [f"{_group_directory(host, 'freezer', group)}/freezer.state", "FROZEN", "THAWED",
+            "FROZEN"]  # fmt: skip
 
 
 def _memory_files(host: Host, group: str) -> dict[str, str]:

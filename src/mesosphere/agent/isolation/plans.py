@@ -37,6 +37,7 @@ def spawn_request(
         "directory": plan["directory"],
         "stdout": plan["sandbox"] + "/stdout",
         "stderr": plan["sandbox"] + "/stderr",
+        "rotation": {f"{plan['sandbox']}/{name}": rule for name, rule in plan["rotation"].items()},
     }
     if plan["isolation"] != "oci":
         return {
@@ -54,6 +55,7 @@ def spawn_request(
         "cleanup": stage_command(plan, "leave") if staged else plan["cleanup"],
         "processes": plan["processes"],
         "memory": plan["memory"],
+        "freezer": plan["freezer"],
         "log": plan["bundle"] + "/log",
     }
 
