@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.integration.agent_harness import LIBRARIES, AgentProcess, FakeMaster, wait_for
+from tests.integration.agent_harness import AGENT, LIBRARIES, AgentProcess, FakeMaster, wait_for
 
 from mesosphere.agent.isolation import probe
 from mesosphere.wire.mesos.commands import URI
@@ -108,7 +108,8 @@ async def test_tasks_survive_the_sudden_death_of_the_agent(make_pair: Any, isola
     await pair.master.kill("stays")
     await pair.master.wait_state("stays", "TASK_KILLED")
     await wait_for(lambda: not list(exits.glob("*.json")), "forgotten exits")
-    assert not list((pair.agent.work_dir / "meta").rglob("task.info"))
+    frameworks = pair.agent.work_dir / "meta" / "slaves" / AGENT / "frameworks"
+    await wait_for(lambda: not list(frameworks.iterdir()), "files of ended tasks to go")
 
 
 async def test_a_clean_stop_leaves_the_tasks_running(make_pair: Any) -> None:
