@@ -20,7 +20,7 @@ from mesosphere.master.core import agents, frameworks, subscribers
 from mesosphere.wire.recordio import Decoder
 
 ANSWER_S = 5.0
-"""More than ever waited for behind other work of a busy test host; a stuck stream lasts for ever."""
+"""More than a busy test host ever takes; a stuck stream would last for ever."""
 
 SLACK_BYTES = 64 * 1024 * 1024
 """Memory beside the stream's limit: messages under way, and what the allocator keeps."""
@@ -60,8 +60,7 @@ class Peer:
     async def ask(self, path: str, body: dict[str, Any]) -> int:
         """A call and the status of its answer."""
         self.say(path, body)
-        status = await self.head()
-        return status
+        return await self.head()
 
     def follow(self) -> None:
         self.following = asyncio.create_task(self._follow())

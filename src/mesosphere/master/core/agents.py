@@ -249,17 +249,20 @@ def _take_task(
         task.task_id.value, None
     )
     try:
-        resources = from_wire(task.resources)
+        shape = master.shapes.of(task.resources)
     except WireError as error:
         master.log("error", "unreadable_task", task=task.task_id.value, reason=str(error))
         return
-    role = next(
-        (identity.allocation_role for identity, _ in resources if identity.allocation_role),
-        earlier.role if earlier is not None else framework.roles[0] if framework.roles else "*",
-    )
+    role = shape.role
+    if role is None:
+        role = earlier.role if earlier is not None else next(iter(framework.roles), "*")
+    # Many tasks have these in common: they are kept once.
+    task.resources, task.labels = shape.listed, master.shapes.labels(task.labels)
+    task.framework_id = framework.info.id or task.framework_id
+    task.agent_id = agent.info.id or task.agent_id
     record = TaskRecord(
         task,
-        as_held(resources.allocated_to(None), agent.total),
+        as_held(shape.resources, agent.total),
         role,
         is_command=task.executor_id is None,
         holds_resources=not is_terminal(task.state),

@@ -14,6 +14,7 @@ from mesosphere.master.core import (
     inverse_offers,
     offers,
     operations,
+    reconciliation,
     snapshot,
     tasks,
 )
@@ -252,7 +253,7 @@ def _reconcile(
     master: "MasterMachine", now: float, framework: Framework, call: scheduler.Call
 ) -> None:
     assert call.reconcile is not None
-    tasks.reconcile(master, now, framework, call.reconcile.tasks)
+    reconciliation.ask(master, now, framework, call.reconcile.tasks)
 
 
 def _message(

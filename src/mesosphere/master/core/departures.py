@@ -9,20 +9,18 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mesosphere.kernel.effects import EndStream, Send
+from mesosphere.kernel.effects import EndStream
 from mesosphere.kernel.http import Response, text_response
-from mesosphere.master.core import inverse_offers, offers, operations, removals, tasks
+from mesosphere.master.core import inverse_offers, offers, operations, tasks
 from mesosphere.master.core.commands import AgentGone
 from mesosphere.master.core.registry import ADMITTED, GONE, UNREACHABLE, AgentRecord
 from mesosphere.master.core.state import Agent, Framework, TaskRecord
-from mesosphere.wire import mesos, recordio
-from mesosphere.wire.mesos import answers, codec, link, scheduler
+from mesosphere.wire import mesos
+from mesosphere.wire.mesos import answers, link, scheduler
 from mesosphere.wire.mesos.enums import is_terminal
 
 if TYPE_CHECKING:
     from mesosphere.master.core.machine import MasterMachine
-
-PING = recordio.encode(codec.encode(link.Event(type="PING")))
 
 
 def replace(master: "MasterMachine", now: float, old: Agent) -> list[TaskRecord]:
@@ -53,18 +51,6 @@ def disconnect(master: "MasterMachine", now: float, agent_id: str, reason: str) 
     for offer in list(agent.offers.values()):
         offers.rescind(master, now, offer)
     inverse_offers.withdraw_all(master, agent)
-
-
-def ping_all(master: "MasterMachine", now: float) -> None:
-    """Ask every agent whether it is there; one that was silent too long is unreachable."""
-    for agent in list(master.state.agents.values()):
-        if agent.missed_pings >= master.config.max_agent_ping_timeouts:
-            removals.schedule(master, agent.id)
-        agent.missed_pings += 1
-        if agent.stream is not None:
-            master.out.append(Send(agent.stream, PING))
-    if master.state.removals:
-        removals.run(master, now)
 
 
 def mark_unreachable(master: "MasterMachine", now: float, agent_id: str) -> None:

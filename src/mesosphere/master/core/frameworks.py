@@ -202,6 +202,7 @@ def disconnect(master: "MasterMachine", now: float, identifier: str, reason: str
     if framework is None or framework.stream is None:
         return
     framework.stream = None
+    framework.unanswered.clear()
     master.log("warning", "framework_disconnected", framework=identifier, reason=reason)
     for offer in list(framework.offers.values()):
         offers.give_back(master, now, offer)

@@ -56,13 +56,16 @@ from mesosphere.master.core import (
     maintenance,
     offers,
     operations,
+    pings,
     quotas,
+    reconciliation,
     removals,
     weights,
 )
 from mesosphere.master.core.allocator.allocator import Allocator
 from mesosphere.master.core.config import HEARTBEAT_S, MasterConfig
 from mesosphere.master.core.registry import ADMITTED, GONE, UNREACHABLE, Registry
+from mesosphere.master.core.shapes import Shapes
 from mesosphere.master.core.state import Agent, Framework, State
 from mesosphere.master.core.subscribers import Subscribers
 from mesosphere.wire import recordio
@@ -73,7 +76,7 @@ from mesosphere.wire.mesos.media import Media
 ALLOCATE_TIMER = "allocate"
 SOON_TIMER = "allocate/soon"
 HEARTBEAT_TIMER = "heartbeat"
-PING_TIMER = "ping"
+PING_TIMER = pings.TIMER
 RECOVERY_TIMER = "recovery"
 
 LABEL = "json.info_"
@@ -108,6 +111,9 @@ class MasterMachine:
         self.revision = 0  # of what pages show: the same number, the same pages
         self.pages: dict[str, tuple[int, Any]] = {}  # belongs to views.pieces
         self.dirty: dict[str, None] = {}  # agents for the next allocation cycle
+        self.to_ping: list[list[str]] = []  # what is left of the round
+        self.ping_delay_s = 0.0
+        self.shapes = Shapes()
         self.out: list[Effect] = []
         self.framework_count = 0
         self.agent_count = 0
@@ -238,8 +244,7 @@ class MasterMachine:
             self.out.append(SetTimer(name, HEARTBEAT_S))
             self._beat()
         elif name == PING_TIMER:
-            self.out.append(SetTimer(name, self.config.agent_ping_interval_s))
-            departures.ping_all(self, now)
+            pings.ask_some(self, now)
         elif name == verbosity.TIMER:
             self.out += self.verbosity.expire()
         elif name == RECOVERY_TIMER:
@@ -248,6 +253,10 @@ class MasterMachine:
             removals.run(self, now)
         elif name == removals.GC_TIMER:
             removals.collect(self, now)
+        elif name.startswith(reconciliation.TIMER):
+            framework = self.state.frameworks.get(name.removeprefix(reconciliation.TIMER))
+            if framework is not None:
+                reconciliation.answer_some(self, now, framework)
         elif name.startswith(frameworks.FAILOVER_TIMER):
             frameworks.expire(self, now, name.removeprefix(frameworks.FAILOVER_TIMER))
 

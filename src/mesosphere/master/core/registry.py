@@ -27,7 +27,7 @@ GONE = "gone"
 MAINTENANCE = "/maintenance"
 
 
-class AgentRecord(msgspec.Struct, gc=False):
+class AgentRecord(msgspec.Struct, gc=False, omit_defaults=True):
     """`since` is when it came into this state, seconds since 1970.
 
     `drain` and `is_deactivated` are an operator's wishes, which hold until it takes them back.
@@ -47,6 +47,16 @@ class FrameworkRecord(msgspec.Struct, gc=False):
     registered_at: float
 
 
+_AGENTS = msgspec.json.Decoder(dict[str, AgentRecord])
+
+
+def _read_agents(data: bytes) -> dict[str, AgentRecord]:
+    try:
+        return _AGENTS.decode(data)
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from error
+
+
 def bucket_of(agent_id: str) -> str:
     """The node of an agent."""
     return f"/agents/{zlib.crc32(agent_id.encode()) % BUCKETS:02d}"
@@ -60,14 +70,16 @@ class Registry:
         self.frameworks: dict[str, FrameworkRecord] = {}
         self.maintenance = Maintenance()
         self.documents: dict[str, bytes] = {}  # path -> content
-        self._buckets: dict[str, dict[str, AgentRecord]] = {}
+        # Node -> agent id -> its part of the node: a write costs no encoding of the neighbours.
+        self._buckets: dict[str, dict[str, bytes]] = {}
         self.ledger = Ledger("registry", self._render)
 
     def put_agent(self, agent_id: str, record: AgentRecord) -> None:
         """Set an agent's record."""
         path = bucket_of(agent_id)
         self.agents[agent_id] = record
-        self._buckets.setdefault(path, {})[agent_id] = record
+        part = b"%b:%b" % (codec.encode(agent_id), codec.encode(record))
+        self._buckets.setdefault(path, {})[agent_id] = part
         self.ledger.mark(path)
 
     def remove_agent(self, agent_id: str) -> None:
@@ -102,9 +114,8 @@ class Registry:
         for path in sorted(entries):
             data = entries[path][0]
             if path.startswith("/agents/"):
-                plain = msgspec.json.decode(data)
-                for agent_id, record in plain.items():
-                    self.put_agent(agent_id, codec.from_plain(record, AgentRecord))
+                for agent_id, agent in _read_agents(data).items():
+                    self.put_agent(agent_id, agent)
             elif path.startswith("/frameworks/"):
                 record = codec.decode(data, FrameworkRecord)
                 self.put_framework(path.removeprefix("/frameworks/"), record)
@@ -116,7 +127,7 @@ class Registry:
 
     def _render(self, path: str) -> Write:
         if path.startswith("/agents/"):
-            return Put(path, codec.encode(self._buckets.get(path, {})))
+            return Put(path, b"{%b}" % b",".join(self._buckets.get(path, {}).values()))
         if path == MAINTENANCE:
             return Put(path, codec.encode(self.maintenance))
         if path in self.documents:

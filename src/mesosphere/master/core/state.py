@@ -14,6 +14,7 @@ from mesosphere.kernel.resources import Resources, sum_of
 from mesosphere.master.core.allocator.claims import Slot
 from mesosphere.master.core.schedule import Key, Maintenance, Mode, key_of
 from mesosphere.wire import mesos
+from mesosphere.wire.mesos import scheduler
 from mesosphere.wire.mesos.media import Media
 
 TaskKey = tuple[str, str]  # framework id, task id
@@ -165,6 +166,7 @@ class Framework:
     inverse_offers: dict[str, InverseOffer] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     operations: dict[str, mesos.OperationRecord] = field(default_factory=dict)  # those with an id
+    unanswered: dict[str, scheduler.ReconcileTask | None] = field(default_factory=dict)
     charges: int = 0  # changes of what its tasks hold
     _known: tuple[mesos.FrameworkInfo, frozenset[str], tuple[str, ...]] | None = None
     _used: tuple[int, Resources] | None = None

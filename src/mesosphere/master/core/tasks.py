@@ -40,12 +40,12 @@ def launch(
     task = mesos.Task(
         name=info.name,
         task_id=info.task_id,
-        framework_id=mesos.FrameworkID(framework.id),
+        framework_id=framework.info.id or mesos.FrameworkID(framework.id),
         executor_id=None if executor is None else executor.executor_id,
-        agent_id=info.agent_id,
+        agent_id=agent.info.id or info.agent_id,
         state="TASK_STAGING",
-        resources=info.resources,
-        labels=info.labels,
+        resources=master.shapes.of(info.resources).listed,
+        labels=master.shapes.labels(info.labels),
         discovery=info.discovery,
         container=info.container or (None if executor is None else executor.container),
         health_check=info.health_check,
@@ -264,7 +264,7 @@ def kill(master: "MasterMachine", now: float, framework: Framework, call: schedu
     record = framework.tasks.get(call.task_id.value)
     if record is None:
         asked = scheduler.ReconcileTask(task_id=call.task_id, agent_id=call.agent_id)
-        reconcile(master, now, framework, [asked])
+        reconcile(master, now, framework, asked)
         return
     if call.agent_id is not None and call.agent_id != record.task.agent_id:
         return
@@ -282,43 +282,35 @@ def kill(master: "MasterMachine", now: float, framework: Framework, call: schedu
 
 
 def reconcile(
-    master: "MasterMachine",
-    now: float,
-    framework: Framework,
-    asked: list[scheduler.ReconcileTask],
+    master: "MasterMachine", now: float, framework: Framework, asked: scheduler.ReconcileTask
 ) -> None:
-    """Answer for tasks: all of them when none is named."""
-    if not asked:
-        for record in list(framework.tasks.values()):
-            _answer_known(master, now, framework, record)
+    """Answer for a task, known or not."""
+    known = framework.tasks.get(asked.task_id.value)
+    if known is not None:
+        answer_known(master, now, framework, known)
         return
-    for task in asked:
-        known = framework.tasks.get(task.task_id.value)
-        if known is not None:
-            _answer_known(master, now, framework, known)
-            continue
-        found = _unknown_state(master, task.task_id.value, task.agent_id, framework)
-        if found is None:
-            continue
-        state, since = found
-        status = own_status(
-            task.task_id,
-            lost_state(framework, state),
-            "REASON_RECONCILIATION",
-            "Reconciliation: Task is unknown"
-            if state == "TASK_UNKNOWN"
-            else f"Reconciliation: {state.removeprefix('TASK_').lower().replace('_', ' ')}",
-            now,
-            task.agent_id,
-        )
-        if since is not None and status.state == "TASK_UNREACHABLE":
-            status.unreachable_time = mesos.TimeInfo(nanoseconds=int(since * 1e9))
-        send(master, framework, status)
+    found = _unknown_state(master, asked.task_id.value, asked.agent_id, framework)
+    if found is None:
+        return
+    state, since = found
+    told = "Task is unknown" if state == "TASK_UNKNOWN" else state[5:].lower().replace("_", " ")
+    status = own_status(
+        asked.task_id,
+        lost_state(framework, state),
+        "REASON_RECONCILIATION",
+        f"Reconciliation: {told}",
+        now,
+        asked.agent_id,
+    )
+    if since is not None and status.state == "TASK_UNREACHABLE":
+        status.unreachable_time = mesos.TimeInfo(nanoseconds=int(since * 1e9))
+    send(master, framework, status)
 
 
-def _answer_known(
+def answer_known(
     master: "MasterMachine", now: float, framework: Framework, record: TaskRecord
 ) -> None:
+    """Answer for a task that is in the books."""
     task = record.task
     state = task.status_update_state or task.state
     status = own_status(
