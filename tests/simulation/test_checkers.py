@@ -10,8 +10,11 @@ from mesosphere.kernel.events import Event, StopRequested
 from mesosphere.kernel.resources import Resources
 from mesosphere.kernel.store import Put
 from mesosphere.marathon.core.instances import Goal
+from mesosphere.simulation.administrator import Administrator
 from mesosphere.simulation.checkers.books import Books
 from mesosphere.simulation.checkers.capacity import Capacity
+from mesosphere.simulation.checkers.closed import Closed
+from mesosphere.simulation.checkers.gone import Gone
 from mesosphere.simulation.checkers.launches import Launches
 from mesosphere.simulation.checkers.oversubscription import Oversubscription
 from mesosphere.simulation.checkers.parents import Parents
@@ -20,12 +23,15 @@ from mesosphere.simulation.checkers.updates import Updates
 from mesosphere.simulation.checkers.writers import Writers
 from mesosphere.simulation.cluster import Cluster
 from mesosphere.simulation.containers import Container
+from mesosphere.simulation.masters import MastersStory
 from mesosphere.simulation.node import Node
 from mesosphere.simulation.operator import Operator
+from mesosphere.simulation.scheduler import Known
 from mesosphere.simulation.story import Story
 from mesosphere.simulation.taps import Taps
 from mesosphere.simulation.world import Violation, World
 from mesosphere.wire.mesos import link, scheduler
+from mesosphere.wire.mesos.agents import DrainConfig
 from mesosphere.wire.mesos.frameworks import FrameworkInfo
 from mesosphere.wire.mesos.ids import AgentID, FrameworkID, OfferID, TaskID
 from mesosphere.wire.mesos.operations import Launch
@@ -212,3 +218,77 @@ def test_a_lost_acknowledged_app_is_missed_in_the_end() -> None:
     found = story.shortcomings()
     assert "/web has 0 of 2 instances" in found
     assert "job tick is missing" in found
+
+
+def master_of(taps: Taps) -> Node:
+    [leader] = [node for node in taps.cluster.leaders() if node.name.startswith("master")]
+    return leader
+
+
+def test_a_closed_agent_that_is_offered_is_found(taps: Taps) -> None:
+    Closed(taps)
+    leader = master_of(taps)
+    agent = next(iter(leader.machine.state.agents.values()))  # type: ignore[attr-defined]
+    agent.is_active = False
+    tell(taps.on_step, leader)
+    agent.offers["o1"] = object()
+    with pytest.raises(Violation, match="which is closed"):
+        tell(taps.on_step, leader)
+
+
+def test_a_draining_agent_that_starts_a_task_is_found(taps: Taps) -> None:
+    Closed(taps)
+    node = taps.cluster.nodes["agent0"]
+    container = Container("c1", "t1", "serve", (), 1)
+    tell(taps.on_launch, node, container)
+    node.machine.state.drain = DrainConfig()  # type: ignore[attr-defined]
+    with pytest.raises(Violation, match="drains, and starts t1"):
+        tell(taps.on_launch, node, container)
+
+
+def test_an_agent_that_is_gone_and_back_is_found(taps: Taps) -> None:
+    administrator = Administrator(taps.cluster.world, taps.cluster)
+    Gone(taps, administrator)
+    leader = master_of(taps)
+    tell(taps.on_step, leader)
+    administrator.gone[next(iter(leader.machine.state.agents))] = None  # type: ignore[attr-defined]
+    with pytest.raises(Violation, match="which is gone"):
+        tell(taps.on_step, leader)
+
+
+def test_an_agent_that_is_sent_away_without_need_is_found(taps: Taps) -> None:
+    administrator = Administrator(taps.cluster.world, taps.cluster)
+    Gone(taps, administrator)
+    node = taps.cluster.nodes["agent0"]
+    event = link.Event(type="SHUTDOWN", shutdown=link.Shutdown(message="why"))
+    with pytest.raises(Violation, match="sent away: why"):
+        tell(taps.on_agent_event, node, event)
+    administrator.ever_down[node.host] = None
+    tell(taps.on_agent_event, node, event)
+
+
+def test_views_that_differ_are_missed_in_the_end() -> None:
+    story = MastersStory(1, agents=6)
+    story.cluster.start()
+    story.world.run(60.0)
+    assert story.shortcomings() == []
+    book = story.books["plain"]
+    ended = next(iter(book.tasks))
+    book.tasks[ended].state = "TASK_LOST"
+    book.tasks["t1"] = Known("nowhere")
+    leader = story.administrator.leader()
+    assert leader is not None
+    agent_id = next(iter(leader.machine.state.agents))  # type: ignore[attr-defined]
+    story.administrator.gone[agent_id] = story.administrator.closed[agent_id] = None
+    story.administrator.planned["h"] = None
+    found = "; ".join(story.shortcomings())
+    for part in (
+        f"{ended} runs for nobody",
+        f"the master has {ended}",
+        "t1 is missed",
+        "the master misses t1",
+        f"{agent_id} was marked gone and is admitted",
+        f"{agent_id} was closed and is open",
+        "the schedule has [], not ['h']",
+    ):
+        assert part in found

@@ -4,16 +4,22 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from mesosphere.simulation.masters import MastersStory
 from mesosphere.simulation.story import Story
 
 ROOT = Path(__file__).resolve().parents[2]
-SCRIPT = "from mesosphere.simulation.story import Story; print(Story({seed}).run())"
+SCRIPT = "from mesosphere.simulation.{module} import {story}; print({story}({seed}).run())"
 
 
-def digest_of(seed: int, hash_seed: str) -> str:
+def digest_of(story: type, seed: int, hash_seed: str) -> str:
+    module = story.__module__.rpartition(".")[2]
+    script = SCRIPT.format(module=module, story=story.__name__, seed=seed)
     done = subprocess.run(
-        [sys.executable, "-c", SCRIPT.format(seed=seed)],
+        [sys.executable, "-c", script],
         capture_output=True,
         text=True,
         check=True,
@@ -22,9 +28,10 @@ def digest_of(seed: int, hash_seed: str) -> str:
     return done.stdout.strip()
 
 
-def test_a_seed_tells_the_same_story_under_any_hash_seed() -> None:
-    expected = Story(7).run()
-    assert digest_of(7, "1") == digest_of(7, "2") == expected
+@pytest.mark.parametrize("story", [Story, MastersStory])
+def test_a_seed_tells_the_same_story_under_any_hash_seed(story: Any) -> None:
+    expected = story(7).run()
+    assert digest_of(story, 7, "1") == digest_of(story, 7, "2") == expected
 
 
 def test_two_seeds_tell_two_stories() -> None:

@@ -87,15 +87,9 @@ class ClientConfig(msgspec.Struct, frozen=True):
 
 
 __all__ = [
-    "CallLost",
-    "ClientConfig",
-    "FrameworkClient",
-    "Happening",
-    "Lost",
-    "Refused",
-    "Subscribed",
+    "CallLost", "ClientConfig", "FrameworkClient", "Happening", "Lost", "Refused", "Subscribed",
     "master_url",
-]
+]  # fmt: skip
 
 Happening = scheduler.Event | Subscribed | Lost | Refused | CallLost
 Result = tuple[list[Effect], list[Happening]]
@@ -369,6 +363,17 @@ class FrameworkClient:
             offer_ids=[OfferID(value=offer) for offer in offer_ids], filters=_filters(refuse_s)
         )
         return self._send(scheduler.Call(type="DECLINE", decline=body))
+
+    def answer_inverse(self, offers: Sequence[str], accept: bool, refuse_s: float) -> list[Effect]:
+        """Say yes or no to leaving agents before they are unavailable."""
+        ids, filters = [OfferID(value=offer) for offer in offers], _filters(refuse_s)
+        yes = scheduler.AcceptInverseOffers(inverse_offer_ids=ids, filters=filters)
+        no = scheduler.DeclineInverseOffers(inverse_offer_ids=ids, filters=filters)
+        if accept:
+            return self._send(
+                scheduler.Call(type="ACCEPT_INVERSE_OFFERS", accept_inverse_offers=yes)
+            )
+        return self._send(scheduler.Call(type="DECLINE_INVERSE_OFFERS", decline_inverse_offers=no))
 
     def kill(
         self, task_id: str, agent_id: str | None = None, grace_s: float | None = None

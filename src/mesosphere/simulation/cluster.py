@@ -1,5 +1,6 @@
 """A cluster of production machines in a simulated world."""
 
+from collections.abc import Sequence
 from pathlib import PurePosixPath
 
 from mesosphere.agent.api import api as agent_api
@@ -9,7 +10,7 @@ from mesosphere.agent.core.machine import AgentMachine
 from mesosphere.chronos.api import api as chronos_api
 from mesosphere.chronos.core.machine import ChronosConfig, ChronosMachine
 from mesosphere.framework.client import ClientConfig
-from mesosphere.kernel.http import Api
+from mesosphere.kernel.http import Api, Router
 from mesosphere.kernel.ids import IdSource
 from mesosphere.kernel.machine import Machine
 from mesosphere.kernel.resources import Resources
@@ -23,6 +24,7 @@ from mesosphere.simulation.containers import SimulatedContainers
 from mesosphere.simulation.ensemble import Ensemble
 from mesosphere.simulation.network import Network
 from mesosphere.simulation.node import Directory, Node
+from mesosphere.simulation.scheduler import Book, Profile, SchedulerMachine
 from mesosphere.simulation.world import World
 from mesosphere.wire.mesos.agents import describe_master
 from mesosphere.wire.mesos.frameworks import FrameworkCapability, FrameworkInfo
@@ -42,6 +44,7 @@ class Cluster:
         agents: int = 4,
         marathons: int = 2,
         chronos: int = 2,
+        schedulers: Sequence[tuple[Profile, Book]] = (),
     ) -> None:
         self.world = world
         self.network = Network(world)
@@ -58,6 +61,11 @@ class Cluster:
             self._add(f"marathon{number}", f"127.3.0.{number + 1}", 8080, "/marathon", "marathon")
         for number in range(chronos):
             self._add(f"chronos{number}", f"127.4.0.{number + 1}", 4400, "/chronos", "chronos")
+        self._profiles: dict[str, tuple[Profile, Book]] = {}
+        for number, found in enumerate(schedulers):
+            name = f"scheduler{number}"
+            self._profiles[name] = found
+            self._add(name, f"127.5.0.{number + 1}", 8000, "/none", "scheduler")
 
     def _add(self, name: str, host: str, port: int, root: str, kind: str) -> None:
         containers = None
@@ -69,6 +77,7 @@ class Cluster:
             "agent": self._agent,
             "marathon": self._marathon,
             "chronos": self._chronos,
+            "scheduler": self._scheduler,
         }
         self.nodes[name] = Node(
             self.world, self.network, self.ensemble, self.directory,
@@ -146,6 +155,11 @@ class Cluster:
         )
         machine = MarathonMachine(config, self._ids(node, life))
         return machine, marathon_api(machine)
+
+    def _scheduler(self, node: Node, life: int) -> tuple[Machine, Api]:
+        profile, book = self._profiles[node.name]
+        machine = SchedulerMachine(profile, book, MASTERS, self._ids(node, life))
+        return machine, Api(Router(()), machine)
 
     def _chronos(self, node: Node, life: int) -> tuple[Machine, Api]:
         info = FrameworkInfo(

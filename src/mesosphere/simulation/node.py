@@ -69,6 +69,7 @@ class Node:
         self.answer_loss = 0.0
         self.skew_s = 0.0
         self.ended: list[int] = []
+        self.expected_ends: tuple[int, ...] = EXPECTED_ENDS
         self.on_request: Callable[[Node, Request], None] = lambda node, request: None
         self.observers: list[Callable[[Node, on.Event, list[fx.Effect]], None]] = []
         self._ensemble = ensemble
@@ -245,7 +246,7 @@ class Node:
     def _halt(self, code: int, reason: str) -> None:
         self.world.note(f"{self.name} ends with {code}: {reason}")
         self.ended.append(code)
-        if code not in EXPECTED_ENDS:
+        if code not in self.expected_ends:
             raise Violation(f"{self.name} ends with {code}: {reason}")
         self._end(crash=False)
 

@@ -263,10 +263,29 @@ def test_a_dismissed_agent_ends_its_tasks_and_itself() -> None:
     world.give(on.ContainerStarted(container, 1))
     world.say("SHUTDOWN", shutdown=link.Shutdown(message="marked gone"))
     assert do.SignalContainer(container, 15) in world.log
-    assert "meta/slaves/latest" not in world.files
+    assert not world.files["meta/slaves/latest"].strip()
+    world.wait(0)
     world.give(on.ContainerExited(container, 15))
     [halt] = world.found(do.Halt)
     assert halt.code == ExitCode.REFUSED and "marked gone" in halt.reason
+
+
+def test_a_dismissed_agent_ends_only_when_its_id_is_off_the_disk() -> None:
+    world = registered()
+    world.say("SHUTDOWN", shutdown=link.Shutdown(message="marked gone"))
+    assert not world.found(do.Halt)
+    world.wait(0)
+    assert [halt.code for halt in world.found(do.Halt)] == [ExitCode.REFUSED]
+    again = World(world.files)
+    assert again.machine.state.agent_id is None
+
+
+def test_a_dismissed_agent_whose_disk_refuses_ends_all_the_same() -> None:
+    world = registered()
+    world.say("SHUTDOWN", shutdown=link.Shutdown(message="marked gone"))
+    del world.timers["leave/forgotten"]
+    world.give(on.CheckpointFailed("meta/slaves/latest", "disk full"))
+    assert [halt.code for halt in world.found(do.Halt)] == [ExitCode.REFUSED]
 
 
 def test_stopping_leaves_the_tasks_alone() -> None:

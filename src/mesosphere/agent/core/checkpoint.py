@@ -29,6 +29,8 @@ ROOT = "meta/"
 NO_GRACE = -1.0
 """A kill that leaves the grace to the executor."""
 LATEST = "meta/slaves/latest"
+NOBODY = b"\n"
+"""What LATEST holds when the next life is to be a new agent, as if it were not there."""
 
 
 class TaskFile(msgspec.Struct):

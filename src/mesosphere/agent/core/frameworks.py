@@ -36,6 +36,7 @@ from mesosphere.wire.mesos.resources_codec import to_wire as resources_to_wire
 from mesosphere.wire.mesos.tasks import ExecutorInfo, TaskInfo
 
 NAME_LIMIT_BYTES = 255
+FORGOTTEN_TIMER = "leave/forgotten"
 LEAVE_GRACE_S = 10.0
 """After the master has dismissed this agent its tasks have so long to end."""
 
@@ -61,6 +62,7 @@ class Frameworks:
         self._draining = draining
         self._operations = operations
         self.leaving = ""
+        self._is_forgotten = False
         self._events: dict[str, tuple[str, Callable[[float, Any], list[Effect]]]] = {
             "SUBSCRIBED": ("subscribed", self._subscribed),
             "RUN_TASK": ("run_task", self._run_task),
@@ -411,7 +413,7 @@ class Frameworks:
                 if task.phase is Phase.ENDED:
                     effects += self._state.streams.close(task.framework_id, task.task_id)
                     effects += self._retire(now, task)
-        if self.leaving and not self._anything_runs():
+        if self.leaving and self._is_forgotten and not self._anything_runs():
             effects.append(Halt(ExitCode.REFUSED, self.leaving))
         return effects
 
@@ -438,12 +440,19 @@ class Frameworks:
         self.leaving = f"the master has dismissed this agent: {event.message}"
         effects: list[Effect] = [
             Log("error", "dismissed", {"message": event.message}),
-            RemoveCheckpoint(checkpoint.LATEST),
+            Checkpoint(
+                checkpoint.LATEST, checkpoint.NOBODY, then=(SetTimer(FORGOTTEN_TIMER, 0.0),)
+            ),
             SetTimer("leave", LEAVE_GRACE_S),
         ]
         for framework in list(self._state.frameworks.values()):
             effects += self._end_framework(now, framework)
         return [*effects, *self.after_exit(now)]
+
+    def forgotten(self, now: float) -> list[Effect]:
+        """The id is gone from the disk, so the next life is a new agent."""
+        self._is_forgotten = True
+        return self.after_exit(now)
 
     def _error(self, now: float, event: link.Error) -> list[Effect]:
         self._state.registered = False
@@ -452,7 +461,7 @@ class Frameworks:
     def checkpoint_failed(self, now: float, event: CheckpointFailed) -> list[Effect]:
         """A file could not be written: a launch that depends on it fails, updates go out anyway."""
         if event.path == checkpoint.LATEST:
-            return self._repeat_outstanding()
+            return self.forgotten(now) if self.leaving else self._repeat_outstanding()
         if event.path == self._draining.path:
             return self._draining.carry_out(now)
         for record in self._state.tasks():

@@ -20,7 +20,7 @@ from mesosphere.agent.core.commands import (
 from mesosphere.agent.core.config import AgentConfig
 from mesosphere.agent.core.draining import Draining
 from mesosphere.agent.core.executors import Executors
-from mesosphere.agent.core.frameworks import Frameworks
+from mesosphere.agent.core.frameworks import FORGOTTEN_TIMER, Frameworks
 from mesosphere.agent.core.gc import CHECK_TIMER, Garbage, allowed_age_s
 from mesosphere.agent.core.life_cycle import Phase
 from mesosphere.agent.core.operations import Operations
@@ -133,6 +133,8 @@ class AgentMachine:
             return self.draining.carry_out(now)
         if name == verbosity.TIMER:
             return self.verbosity.expire()
+        if name == FORGOTTEN_TIMER:
+            return self.frameworks.forgotten(now)
         if name == LEAVE_TIMER:
             return [do.Halt(ExitCode.REFUSED, self.frameworks.leaving)]
         kind, _, key = name.partition("/")

@@ -1,12 +1,18 @@
-"""An agent never holds more than it has: neither by its own books nor by the leader's."""
+"""An agent never holds more than it has, by its own books.
 
+Tasks that are being ended because their framework was removed do not count: the master gives their
+resources away at once, as the original does.
+"""
+
+from mesosphere.kernel.resources import EMPTY, Resources
 from mesosphere.simulation.node import Node
 from mesosphere.simulation.taps import Taps
 from mesosphere.simulation.world import Violation
+from mesosphere.wire.mesos.enums import is_terminal
 
 
 class Oversubscription:
-    """Compares used and total after every step of an agent, and of a leading master."""
+    """Compares used and total after every step of an agent."""
 
     def __init__(self, taps: Taps) -> None:
         taps.on_step.append(self.look)
@@ -16,5 +22,14 @@ class Oversubscription:
         if node.name.startswith("agent"):
             state = node.machine.state  # type: ignore[attr-defined]
             used, total = state.used(), state.config.resources
-            if not total.contains(used):
+            if not total.contains(used) and not total.contains(used - self._ending(state)):
                 raise Violation(f"{node.name} is oversubscribed: {used} of {total}")
+
+    @staticmethod
+    def _ending(state: object) -> Resources:
+        total = EMPTY
+        for framework in state.frameworks.values():  # type: ignore[attr-defined]
+            for task in framework.tasks.values() if framework.is_terminating else ():
+                if not is_terminal(task.state):
+                    total = total + task.resources
+        return total

@@ -22,7 +22,9 @@ class Terminal:
 
     def told(self, node: Node, event: scheduler.Event) -> None:
         """An update of a task."""
-        if event.update is None or node not in self._cluster.leaders():
+        if event.update is None:
+            return
+        if node not in self._cluster.leaders() and not node.name.startswith("scheduler"):
             return
         status = event.update.status
         task_id, state = status.task_id.value, status.state

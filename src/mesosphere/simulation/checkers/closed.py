@@ -1,0 +1,27 @@
+"""An agent that drains, is drained or deactivated is offered to nobody and starts nothing."""
+
+from mesosphere.simulation.containers import Container
+from mesosphere.simulation.node import Node
+from mesosphere.simulation.taps import Taps
+from mesosphere.simulation.world import Violation
+
+
+class Closed:
+    """Looks at the offers of a master after its steps, and at every container."""
+
+    def __init__(self, taps: Taps) -> None:
+        taps.on_step.append(self.look)
+        taps.on_launch.append(self.launched)
+
+    def look(self, node: Node) -> None:
+        """After a step."""
+        if not node.name.startswith("master"):
+            return
+        for agent in node.machine.state.agents.values():  # type: ignore[attr-defined]
+            if agent.offers and not agent.is_active:
+                raise Violation(f"{node.name} offers {agent.id}, which is closed")
+
+    def launched(self, node: Node, container: Container) -> None:
+        """A container is made."""
+        if node.machine.state.drain is not None:  # type: ignore[attr-defined]
+            raise Violation(f"{node.name} drains, and starts {container.task}")

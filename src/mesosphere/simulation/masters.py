@@ -1,0 +1,227 @@
+"""The masters' story of one seed: many agents, many kinds of frameworks, operators and faults.
+
+Like `story`, but what is under test are the promises between masters, agents and frameworks: who is
+offered what, what becomes of the tasks of a host that goes and comes, and that all three have one
+view of the world when everything is healed.
+"""
+
+from mesosphere.kernel.exit_codes import ExitCode
+from mesosphere.simulation.administrator import Administrator
+from mesosphere.simulation.checkers.books import Books
+from mesosphere.simulation.checkers.closed import Closed
+from mesosphere.simulation.checkers.gone import Gone
+from mesosphere.simulation.checkers.launches import Launches
+from mesosphere.simulation.checkers.oversubscription import Oversubscription
+from mesosphere.simulation.checkers.terminal import Terminal
+from mesosphere.simulation.checkers.updates import Updates
+from mesosphere.simulation.checkers.writers import Writers
+from mesosphere.simulation.cluster import Cluster
+from mesosphere.simulation.faults import Faults
+from mesosphere.simulation.scheduler import AWAY, Book, Profile
+from mesosphere.simulation.taps import Taps
+from mesosphere.simulation.world import Violation, World
+
+AGENTS = 50
+AGENTS_OF_MOST = 15
+WIDE_EVERY = 4
+"""Each fourth seed has all the agents; the others have fewer, and are as much faster."""
+
+QUIET_S = 20.0
+TROUBLE_S = 180.0
+HEALING_S = 600.0
+LASTING_S = 70.0
+"""Longer than the interval of a framework's reconciliation."""
+
+LOOK_S = 10.0
+
+PROFILES = (
+    Profile("plain", wanted=12),
+    Profile("aware", capabilities=("PARTITION_AWARE", "TASK_KILLING_STATE"), wanted=12),
+    Profile("careless", checkpoint=False, wanted=8),
+    Profile("several", ("a", "a/b", "c"), ("MULTI_ROLE", "PARTITION_AWARE"), wanted=12),
+    Profile("refined", ("c",), ("MULTI_ROLE", "RESERVATION_REFINEMENT"), False, wanted=8),
+    Profile("short", ("b",), ("PARTITION_AWARE",), command="work 15", wanted=6),
+    Profile("failing", ("b",), command="fail 20", wanted=4),
+    Profile("brief", failover_timeout_s=25.0, wanted=4),
+)
+
+DISMISSED = (ExitCode.REFUSED, ExitCode.FRAMEWORK_REFUSED)
+"""How agents and frameworks end that operators have removed."""
+
+ENDLESS = tuple(profile.name for profile in PROFILES if profile.command == "serve")
+
+
+class MastersStory:
+    """One seed's story. `run` raises Violation when a promise is broken."""
+
+    def __init__(self, seed: int, agents: int | None = None) -> None:
+        if agents is None:
+            agents = AGENTS if seed % WIDE_EVERY == 0 else AGENTS_OF_MOST
+        self.world = World(seed)
+        self.books = {profile.name: Book(profile.wanted) for profile in PROFILES}
+        self.cluster = Cluster(
+            self.world,
+            agents=agents,
+            marathons=0,
+            chronos=0,
+            schedulers=[(profile, self.books[profile.name]) for profile in PROFILES],
+        )
+        for node in (*self.cluster.of("agent"), *self.cluster.of("scheduler")):
+            node.expected_ends = (*node.expected_ends, *DISMISSED)
+        self._launched_before = dict.fromkeys(self.books, -1)
+        self.taps = Taps(self.cluster)
+        self.administrator = Administrator(self.world, self.cluster)
+        self.faults = Faults(self.cluster)
+        Oversubscription(self.taps)
+        Books(self.taps)
+        Launches(self.taps)
+        Terminal(self.taps)
+        Updates(self.taps)
+        Writers(self.taps)
+        Closed(self.taps)
+        Gone(self.taps, self.administrator)
+
+    def run(self) -> str:
+        """The whole story; the digest of its journal."""
+        self.cluster.start()
+        self.world.at(QUIET_S, self.faults.strike)
+        self.world.at(QUIET_S, self._wish)
+        self.world.at(QUIET_S, self._administer)
+        end = QUIET_S + TROUBLE_S
+        self.world.run(end)
+        self.faults.heal()
+        self._launched_before = {name: book.count for name, book in self.books.items()}
+        for _ in range(int(HEALING_S / LOOK_S)):
+            end += LOOK_S
+            self.administrator.open_all()
+            self.world.run(end)
+            if not self.shortcomings():
+                break
+        else:
+            missing = "; ".join(self.shortcomings()[:8])
+            raise Violation(f"no progress {HEALING_S:.0f} s after the last fault: {missing}")
+        # What was reached must last, through everybody's reconciliation.
+        for _ in range(int(LASTING_S / LOOK_S)):
+            end += LOOK_S
+            self.world.run(end)
+        found = self._settled_shortcomings(end)
+        if found:
+            raise Violation(f"reached, and lost again: {'; '.join(found[:8])}")
+        return self.world.digest
+
+    def _settled_shortcomings(self, end: float) -> list[str]:
+        """Tasks that end by themselves make some moments unlucky: look a few times."""
+        found: list[str] = []
+        for _ in range(30):
+            found = self.shortcomings()
+            if not found:
+                break
+            end += 1.0
+            self.world.run(end)
+        return found
+
+    def _wish(self) -> None:
+        if self.faults.is_over:
+            return
+        profile = PROFILES[self.world.random.randrange(len(PROFILES))]
+        most = 2 * profile.wanted
+        self.books[profile.name].wanted = self.world.random.randrange(most + 1)
+        self.world.at(self.world.between(2.0, 15.0), self._wish)
+
+    def _administer(self) -> None:
+        if not self.faults.is_over:
+            brief = self.books["brief"].framework_id
+            if brief is not None and self.world.chance(0.05):
+                self.administrator.tear_down(brief)
+            else:
+                self.administrator.act()
+            self.world.at(self.world.between(1.0, 8.0), self._administer)
+
+    # --- progress ---------------------------------------------------------------------------
+
+    def shortcomings(self) -> list[str]:
+        """What is not as it was wished, promised or acknowledged."""
+        leader = self.administrator.leader()
+        if leader is None:
+            return ["no master leads"]
+        state = leader.machine.state  # type: ignore[attr-defined]
+        running: dict[str, str] = {}
+        down = state.maintenance.down
+        found = [f"{len(down)} machines are down"] if down else []
+        for node in self.cluster.of("agent"):
+            machine = node.machine
+            agent_id = machine.state.agent_id if node.is_alive else None  # type: ignore[attr-defined]
+            if agent_id not in state.agents or not state.agents[agent_id].is_connected:
+                found.append(f"{node.name} ({agent_id}) is not registered")
+            for container in self.cluster.hosts[node.host].running():
+                running[container.task] = agent_id or ""
+        for agent in state.agents.values():
+            if agent.drain is not None and agent.drain.state != "DRAINED":
+                found.append(f"{agent.id} still drains")
+            elif agent.drain is not None and agent.tasks:
+                found.append(f"{agent.id} is drained and has tasks")
+        return found + self._unlike_views(state, running) + self._forgotten(leader)
+
+    def _unlike_views(self, state: object, running: dict[str, str]) -> list[str]:
+        """Frameworks, masters and agents must know the same tasks."""
+        found = []
+        expected: dict[str, str] = {}
+        for name, book in self.books.items():
+            active = book.active()
+            expected |= {task: known.agent_id for task, known in active.items()}
+            found += self._unlike_wish(name, book)
+            found += [
+                f"{task} is unreachable on {known.agent_id}, which is not"
+                for task, known in book.open().items()
+                if known.state == AWAY and known.agent_id not in state.unreachable  # type: ignore[attr-defined]
+            ]
+        found += [f"{task} is missed" for task in expected if task not in running]
+        found += [f"{task} runs for nobody" for task in running if task not in expected]
+        found += [
+            f"{task} runs on {running[task]}, not on {expected[task]}"
+            for task in expected
+            if task in running and running[task] != expected[task]
+        ]
+        held = {
+            key[1]: agent.id
+            for agent in state.agents.values()  # type: ignore[attr-defined]
+            for key, record in agent.tasks.items()
+            if record.holds_resources
+        }
+        found += [f"the master misses {task}" for task in expected if task not in held]
+        found += [f"the master has {task}" for task in held if task not in expected]
+        return found
+
+    def _unlike_wish(self, name: str, book: Book) -> list[str]:
+        count = len(book.active())
+        if name in ENDLESS:
+            return [] if count == book.wanted else [f"{name} has {count} of {book.wanted} tasks"]
+        # Those end by themselves all the time: new ones must come.
+        if count > book.wanted:
+            return [f"{name} has {count} of {book.wanted} tasks"]
+        launched = book.count - self._launched_before.get(name, book.count)
+        return [f"{name} launches nothing"] if book.wanted and not launched else []
+
+    def _forgotten(self, leader: object) -> list[str]:
+        """What the administrator was told must hold."""
+        registry = leader.machine.registry  # type: ignore[attr-defined]
+        found = [
+            f"{agent} was marked gone and is {registry.agents[agent].state}"
+            for agent in self.administrator.gone
+            if agent not in registry.agents or registry.agents[agent].state != "gone"
+        ]
+        for agent in self.administrator.closed:
+            record = registry.agents.get(agent)
+            is_open = record is not None and record.state != "gone" and not record.is_deactivated
+            if is_open and agent not in self.administrator.reopened:
+                found.append(f"{agent} was closed and is open")
+        if self.administrator.is_sure_of_schedule:
+            planned = {
+                machine.hostname
+                for window in registry.maintenance.schedule.windows
+                for machine in window.machine_ids
+            }
+            if planned != set(self.administrator.planned):
+                wished = sorted(self.administrator.planned)
+                found.append(f"the schedule has {sorted(planned)}, not {wished}")
+        return found

@@ -1,0 +1,10 @@
+"""Masters, many agents and many kinds of frameworks in trouble, one story per seed."""
+
+from mesosphere.simulation.masters import MastersStory
+from tests.simulation.replay import told
+
+
+def test_masters_keep_their_promises(seed: int) -> None:
+    story = MastersStory(seed)
+    with told(story.world, seed, "masters"):
+        story.run()
