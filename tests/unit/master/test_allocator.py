@@ -233,14 +233,27 @@ def test_filters_are_bounded_and_forgotten() -> None:
     filters = Filters()
     for number in range(FILTERS_PER_AGENT + 5):
         filters.add("f", "a", "s", Resources.of(cpus=number + 1), 10.0)
-    assert filters.count("a") == FILTERS_PER_AGENT
+    assert filters.counts().get("a", 0) == FILTERS_PER_AGENT
     filters.clear("f", "b")
-    assert filters.count("a") == FILTERS_PER_AGENT
+    assert filters.counts().get("a", 0) == FILTERS_PER_AGENT
     filters.clear_agent("s")
-    assert filters.count("a") == 0
+    assert filters.counts().get("a", 0) == 0
     filters.add("f", "a", "s", Resources.of(cpus=1), 10.0)
     filters.clear("f")
     assert filters.hides("f", "a", "s", Resources.of(cpus=1), 0.0) is None
+
+
+def test_filters_that_have_passed_are_dropped_and_the_others_kept() -> None:
+    filters = Filters()
+    for until in (5.0, 10.0, 7.0):
+        filters.add("f", "a", "s", Resources.of(cpus=until), until)
+        filters.add("g", "b", "t", Resources.of(cpus=1), until)
+    filters.forget("g")
+    filters.expire(7.0)
+    assert filters.counts() == {"a": 1}
+    assert filters.hides("f", "a", "s", Resources.of(cpus=1), 7.0) == 10.0
+    filters.expire(10.0)
+    assert not filters.refused("f", "a")
 
 
 def test_refusals_last_as_the_original_says() -> None:

@@ -48,7 +48,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/redirect", leader.redirect, "to the leading master"),
     Route("GET", "/metrics/snapshot", system.show_snapshot, "metrics as one flat object"),
     Route("GET", "/metrics", system.show_prometheus, "metrics for Prometheus"),
-    Route("GET", "/explain", legacy.show_explanation, "why a framework gets no offers"),
+    Route("GET", "/explain", roles.show_explanation, "why a framework gets no offers"),
     Route("POST", "/teardown", legacy.tear_down, "remove a framework"),
     Route("GET", "/maintenance/schedule", maintenance.show_schedule, "the maintenance schedule"),
     Route("POST", "/maintenance/schedule", maintenance.replace_schedule, "another schedule"),

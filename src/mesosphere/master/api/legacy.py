@@ -9,7 +9,7 @@ from mesosphere.kernel.http import Request, text_response
 from mesosphere.master.api.answers import Answer, json_answer, whole_number
 from mesosphere.master.core import commands
 from mesosphere.master.core.machine import MasterMachine
-from mesosphere.master.views import explain, legacy, pieces
+from mesosphere.master.views import legacy, pieces
 
 TASKS_LIMIT = 100
 TASKS_LIMIT_MOST = 100_000
@@ -49,17 +49,6 @@ def show_tasks(master: MasterMachine, now: float, request: Request) -> Answer:
         request.first("framework_id"),
         request.first("task_id"),
     )
-    return json_answer(request, found)
-
-
-def show_explanation(master: MasterMachine, now: float, request: Request) -> Answer:
-    """Why a framework gets no offers."""
-    wanted = request.first("framework")
-    if wanted is None:
-        return text_response(400, "'framework' must name a framework id\n")
-    found = explain.explain(master, now, wanted)
-    if found is None:
-        return text_response(404, f"No framework found with ID {wanted}\n")
     return json_answer(request, found)
 
 

@@ -1,13 +1,15 @@
-"""The old endpoints of roles, quota and weights.
+"""The old endpoints of roles, quota and weights, and ours that explains.
 
 Source: Mesos, src/master/http.cpp, src/master/quota_handler.cpp, src/master/weights_handler.cpp.
 """
 
 from mesosphere.kernel.http import Request, text_response
-from mesosphere.master.api.answers import Answer, json_answer
+from mesosphere.kernel.resource_text import parse_resources
+from mesosphere.kernel.resources import EMPTY, ResourcesError
+from mesosphere.master.api.answers import Answer, json_answer, whole_number
 from mesosphere.master.core import commands
 from mesosphere.master.core.machine import MasterMachine
-from mesosphere.master.views import roles
+from mesosphere.master.views import explain, roles
 from mesosphere.wire import mesos
 from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos import codec
@@ -62,3 +64,22 @@ def update_weights(master: MasterMachine, now: float, request: Request) -> Answe
         text = f"Failed to parse update weights request JSON ('{body}'): {error}"
         return text_response(400, text)
     return commands.WeightsUpdated(request.id, infos)
+
+
+def show_explanation(master: MasterMachine, now: float, request: Request) -> Answer:
+    """Why a framework gets no offers: `framework`, `role`, `resources`, `agents`."""
+    agents = whole_number(request, "agents", explain.AGENTS_SHOWN, explain.AGENTS_LIMIT)
+    if agents is None:
+        return text_response(400, "'agents' must be a whole number\n")
+    text = request.first("resources", "")
+    try:
+        demand = parse_resources(text) if text else EMPTY
+    except ResourcesError as error:
+        return text_response(400, f"'resources' of '{text}': {error}\n")
+    framework_id, role = request.first("framework"), request.first("role")
+    if framework_id is None and role is None:
+        return text_response(400, "'framework' or 'role' must be given\n")
+    found = explain.explain(master, now, framework_id, role, demand, agents)
+    if isinstance(found, str):
+        return text_response(404, f"{found}\n")
+    return json_answer(request, codec.to_plain(found))

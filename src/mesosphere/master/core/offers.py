@@ -30,6 +30,7 @@ OFFERS_PER_EVENT = 500
 def allocate(master: "MasterMachine", now: float, agent_ids: Sequence[str]) -> None:
     """Run a cycle over agents and make the offers."""
     master.state.count("allocator/mesos/allocation_runs")
+    master.filters.expire(now)
     agents = master.state.agents
     if master.allocator.is_held(now, len(agents)):
         return

@@ -1,54 +1,214 @@
-"""Why a framework gets no offers: an answer that no Mesos gives."""
+"""Why a framework gets no offers, or a demand can't be met: an answer that no Mesos gives.
 
-from typing import Any
+Every agent is judged by the allocator's own rules for each claim (a framework in a role); what is
+shown is the number of agents by cause, and the first few agents in full. The work is bounded: only
+so many claims are judged, and so many agents for all of them together.
+"""
 
-from mesosphere.kernel.resources import format_resources
+from typing import NamedTuple
+
+from mesosphere.kernel.resources import Resources, format_resources
 from mesosphere.master.core import enrolment
-from mesosphere.master.core.allocator.claims import Cause, Hindrance, part_for
+from mesosphere.master.core.allocator.claims import Cause, Claimant, Hindrance, Slot, part_for
+from mesosphere.master.core.allocator.quotas import Budget, headroom
+from mesosphere.master.core.allocator.shares import top_of
 from mesosphere.master.core.machine import MasterMachine
+from mesosphere.master.core.quotas import as_config, as_wire, consumptions
+from mesosphere.master.core.state import Agent, Framework
+from mesosphere.master.views.roles import known_roles
+from mesosphere.wire.mesos.explanations import AgentVerdict, CauseCount, Claim, Explanation
 
-AGENTS_SHOWN = 1_000
+CLAIMS_LIMIT = 20
+JUDGEMENTS_LIMIT = 30_000
+AGENTS_SHOWN = 20
+AGENTS_LIMIT = 1_000
+
+OFFERABLE = "OFFERABLE"
+OFFERED = "OFFERED"
+TOO_SMALL = "TOO_SMALL"
+LACKING = "LACKING"
+
+REASONS = {
+    **{cause.name: cause.value for cause in Cause},
+    OFFERABLE: "it will be offered when the framework's turn comes",
+    OFFERED: "what is free of it is offered to frameworks now",
+    TOO_SMALL: "the agent is too small for what is asked for, even when it is empty",
+    LACKING: "what could be offered of it is less than what is asked for",
+}
 
 
-def explain(master: MasterMachine, now: float, framework_id: str) -> dict[str, Any] | None:
-    """For each role and agent: what it would be offered, or why nothing. None: unknown."""
-    framework = master.state.frameworks.get(framework_id)
-    if framework is None:
-        return None
-    agents = master.state.agents
-    shown: dict[str, Any] = {
-        "framework_id": framework_id,
-        "name": framework.info.name,
-        "connected": framework.is_connected,
-        "outstanding_offers": len(framework.offers),
-        "agents_considered": len(agents),
-        "roles": [],
-    }
-    for role in framework.roles:
-        claimant = enrolment.claimant_of(master, framework, role)
-        entries = []
-        for agent in list(agents.values())[:AGENTS_SHOWN]:
-            found = next(enrolment.slots(master, [agent]), None)
-            if found is None:
-                reason = Cause.AGENT_AWAY.value
-            elif not framework.is_connected:
-                reason = Cause.NOT_CONNECTED.value
-            elif role in framework.suppressed:
-                reason = Cause.SUPPRESSED.value
-            else:
-                part = part_for(now, found, claimant, None)
-                reason = "will be offered when its turn comes"
-                if isinstance(part, Hindrance):
-                    reason = part.cause.value
-            entries.append(
-                {
-                    "agent_id": agent.id,
-                    "hostname": agent.info.hostname,
-                    "free": format_resources(agent.free),
-                    "reason": reason,
-                }
+class _Found(NamedTuple):
+    cause: str
+    until: float | None = None
+    lacks: dict[str, int] = {}
+
+
+class _Question(NamedTuple):
+    """What is asked: the demand on one agent, if any, and how many agents to show."""
+
+    now: float
+    demand: dict[str, int]
+    agents: int
+
+
+def explain(
+    master: MasterMachine,
+    now: float,
+    framework_id: str | None,
+    role: str | None,
+    demand: Resources,
+    agents: int = AGENTS_SHOWN,
+) -> Explanation | str:
+    """Explain claims of a framework, of a role, or one of both; a text if there is no such thing.
+
+    `demand`: only its scalars count.
+    """
+    frameworks = master.state.frameworks
+    if framework_id is not None and framework_id not in frameworks:
+        return f"No framework found with ID {framework_id}"
+    if role is not None and role not in known_roles(master):
+        return f"No role found with name {role}"
+    chosen = list(frameworks.values()) if framework_id is None else [frameworks[framework_id]]
+    claims = [
+        (framework, name)
+        for framework in chosen
+        for name in framework.roles
+        if role is None or role == name
+    ]
+    question = _Question(now, demand.scalars(), min(agents, AGENTS_LIMIT))
+    shown = _judge_all(master, question, claims[:CLAIMS_LIMIT])
+    return Explanation(
+        agents_known=len(master.state.agents),
+        claims_known=len(claims),
+        verdict=_summary(master, now, shown, role),
+        claims=shown,
+    )
+
+
+def _summary(master: MasterMachine, now: float, claims: list[Claim], role: str | None) -> str:
+    if master.allocator.is_held(now, len(master.state.agents)):
+        return "with quotas set, a new leader offers nothing before most agents are back"
+    if not claims:
+        return f"no framework is subscribed to {'any role' if role is None else role}"
+    if len(claims) == 1:
+        return claims[0].verdict
+    able = sum(1 for claim in claims if any(each.cause == OFFERABLE for each in claim.causes))
+    return f"{able} of {len(claims)} frameworks in roles can be offered something now"
+
+
+def _judge_all(
+    master: MasterMachine, question: _Question, claims: list[tuple[Framework, str]]
+) -> list[Claim]:
+    slots = {slot.id: slot for slot in enrolment.slots(master, master.state.agents.values())}
+    budget = master.allocator.budget(slots.values())
+    held_back = headroom(master.tree, master.allocator.quotas)
+    consumed = consumptions(master, {top_of(role) for _, role in claims})
+    share = JUDGEMENTS_LIMIT // max(len(claims), 1)
+    agents = list(master.state.agents.values())[:share]
+    shown = []
+    for framework, role in claims:
+        top = top_of(role)
+        quota = master.allocator.quotas.get(top)
+        causes, verdicts = _judge(master, question, framework, role, agents, slots, budget)
+        shown.append(
+            Claim(
+                framework_id=framework.id,
+                name=framework.info.name,
+                role=role,
+                connected=framework.is_connected,
+                suppressed=role in framework.suppressed,
+                verdict=_verdict(causes, len(agents), bool(question.demand)),
+                outstanding_offers=sum(
+                    1 for offer in framework.offers.values() if offer.role == role
+                ),
+                role_share=master.tree.share_of(role),
+                framework_share=master.tree.share_of(role, framework.id),
+                weight=master.tree.weights.get(role, 1.0),
+                quota=None if quota is None else as_config(top, quota),
+                consumed=as_wire(consumed[top]),
+                held_back=as_wire(held_back),
+                causes=causes,
+                agents=verdicts,
             )
-        shown["roles"].append(
-            {"role": role, "dominant_share": master.tree.share_of(role), "agents": entries}
         )
     return shown
+
+
+def _judge(
+    master: MasterMachine,
+    question: _Question,
+    framework: Framework,
+    role: str,
+    agents: list[Agent],
+    slots: dict[str, Slot],
+    budget: Budget | None,
+) -> tuple[list[CauseCount], list[AgentVerdict]]:
+    claimant = enrolment.claimant_of(master, framework, role)
+    away = None
+    if not framework.is_connected:
+        away = Cause.NOT_CONNECTED
+    elif role in framework.suppressed:
+        away = Cause.SUPPRESSED
+    counts: dict[str, int] = {}
+    verdicts: list[AgentVerdict] = []
+    for agent in agents:
+        if away is not None:
+            found = _Found(away.name)
+        else:
+            found = _judge_agent(question, claimant, agent, slots.get(agent.id), budget)
+        counts[found.cause] = counts.get(found.cause, 0) + 1
+        if len(verdicts) < question.agents:
+            verdicts.append(
+                AgentVerdict(
+                    agent_id=agent.id,
+                    hostname=agent.info.hostname,
+                    free=format_resources(agent.free),
+                    cause=found.cause,
+                    reason=REASONS[found.cause],
+                    until=found.until,
+                    lacks=as_wire(found.lacks),
+                )
+            )
+    ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [
+        CauseCount(cause=cause, reason=REASONS[cause], agents=count) for cause, count in ordered
+    ], verdicts
+
+
+def _judge_agent(
+    question: _Question, claimant: Claimant, agent: Agent, slot: Slot | None, budget: Budget | None
+) -> _Found:
+    if slot is None:
+        away = Cause.AGENT_INACTIVE if agent.is_connected else Cause.AGENT_AWAY
+        return _Found(away.name)
+    demand = question.demand
+    if demand and _lacks(demand, agent.total):
+        return _Found(TOO_SMALL, lacks=_lacks(demand, agent.total))
+    part = part_for(question.now, slot, claimant, budget)
+    if isinstance(part, Hindrance):
+        if part.cause in (Cause.NOTHING_FREE, Cause.TOO_LITTLE) and agent.offered:
+            return _Found(OFFERED)
+        until = part.until if question.now < part.until < float("inf") else None
+        return _Found(part.cause.name, until)
+    lacks = _lacks(demand, part)
+    return _Found(LACKING, lacks=lacks) if lacks else _Found(OFFERABLE)
+
+
+def _lacks(demand: dict[str, int], have: Resources) -> dict[str, int]:
+    scalars = have.scalars()
+    return {
+        name: amount - scalars.get(name, 0)
+        for name, amount in demand.items()
+        if amount > scalars.get(name, 0)
+    }
+
+
+def _verdict(causes: list[CauseCount], agents: int, is_demand: bool) -> str:
+    able = sum(each.agents for each in causes if each.cause == OFFERABLE)
+    if able:
+        what = "can be met on" if is_demand else "offers are possible of"
+        return f"{what} {able} of {agents} agents"
+    if not causes:
+        return "there are no agents"
+    most = causes[0]
+    return f"{most.reason} ({most.agents} of {agents} agents)"

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from mesosphere.kernel.resources import number
 from mesosphere.master.core.machine import MasterMachine
 from mesosphere.master.core.state import Agent
+from mesosphere.master.views import allocation
 
 SCALARS = ("cpus", "gpus", "mem", "disk")
 COUNTERS = (
@@ -90,6 +91,7 @@ def snapshot(master: MasterMachine) -> dict[str, float]:
         values[f"master/{name}_total"] = total
         values[f"master/{name}_used"] = used
         values[f"master/{name}_percent"] = used / total if total else 0.0
+    values |= allocation.snapshot(master)
     values |= state.counters
     for framework in frameworks:
         prefix = f"master/frameworks/{framework.info.name}/{framework.id}"

@@ -10,6 +10,7 @@ from mesosphere.wire.mesos.agents import AgentCapability, AgentInfo, DrainInfo, 
 from mesosphere.wire.mesos.base import Double, Natural, UInt32, WireStruct
 from mesosphere.wire.mesos.common import FileInfo, Flag, Metric, TimeInfo, VersionInfo, WeightInfo
 from mesosphere.wire.mesos.enums import TaskState
+from mesosphere.wire.mesos.explanations import Explanation
 from mesosphere.wire.mesos.frameworks import FrameworkInfo, OfferConstraints
 from mesosphere.wire.mesos.ids import AgentID, FrameworkID
 from mesosphere.wire.mesos.maintenance import ClusterStatus, QuotaStatus, Schedule
@@ -39,6 +40,7 @@ RESPONSE_TYPE: Final = {
     "GET_MAINTENANCE_STATUS": 16,
     "GET_MAINTENANCE_SCHEDULE": 17,
     "GET_QUOTA": 18,
+    "EXPLAIN": 1000,
 }
 
 EVENT_TYPE: Final = {
@@ -220,6 +222,7 @@ class Response(WireStruct, kw_only=True):
     get_maintenance_status: GetMaintenanceStatus | None = None
     get_maintenance_schedule: GetMaintenanceSchedule | None = None
     get_quota: GetQuota | None = None
+    explain: Explanation | None = None
 
 
 class Subscribed(WireStruct, kw_only=True):

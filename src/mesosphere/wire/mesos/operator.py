@@ -6,6 +6,7 @@ Source: Mesos, include/mesos/v1/master/master.proto.
 from mesosphere.wire.mesos.base import UINT64_LIMIT, Natural, UInt32, UInt64, WireStruct, emitted
 from mesosphere.wire.mesos.common import Duration, DurationInfo, MachineID, WeightInfo
 from mesosphere.wire.mesos.enums import OperatorCallType
+from mesosphere.wire.mesos.explanations import Explain
 from mesosphere.wire.mesos.ids import AgentID, FrameworkID
 from mesosphere.wire.mesos.maintenance import QuotaConfig, QuotaRequest, Schedule
 from mesosphere.wire.mesos.resources import Resource, Scalar
@@ -142,3 +143,4 @@ class Call(WireStruct, kw_only=True):
     mark_agent_gone: MarkAgentGone | None = None
     set_quota: SetQuota | None = None
     remove_quota: RemoveQuota | None = None
+    explain: Explain | None = None

@@ -5,6 +5,7 @@ of those refused. Source: Mesos, src/master/allocator/mesos/hierarchical.cpp.
 """
 
 from collections.abc import Mapping, Sequence
+from heapq import heappop, heappush
 
 from mesosphere.kernel.resources import Resources
 
@@ -38,6 +39,7 @@ class Filters:
 
     def __init__(self) -> None:
         self._refused: dict[tuple[str, str], dict[str, list[Refusal]]] = {}
+        self._ends: list[tuple[float, str, str, str]] = []  # a heap
 
     def refused(self, framework: str, role: str) -> Mapping[str, Sequence[Refusal]]:
         """The refusals of a framework in a role by agent; it changes as they do."""
@@ -47,6 +49,7 @@ class Filters:
         """Hide offers within `refused` until then."""
         agents = self._refused.setdefault((framework, role), {})
         agents[agent] = [*agents.get(agent, ()), (refused, until)][-FILTERS_PER_AGENT:]
+        heappush(self._ends, (until, framework, role, agent))
 
     def hides(
         self, framework: str, role: str, agent: str, offered: Resources, now: float
@@ -56,13 +59,14 @@ class Filters:
 
     def expire(self, now: float) -> None:
         """Drop what has passed."""
-        for agents in self._refused.values():
-            for agent, refusals in list(agents.items()):
-                live = [refusal for refusal in refusals if refusal[1] > now]
-                if not live:
-                    del agents[agent]
-                elif len(live) < len(refusals):
-                    agents[agent] = live
+        while self._ends and self._ends[0][0] <= now:
+            _, framework, role, agent = heappop(self._ends)
+            agents = self._refused.get((framework, role), {})
+            live = [refusal for refusal in agents.get(agent, ()) if refusal[1] > now]
+            if live:
+                agents[agent] = live
+            else:
+                agents.pop(agent, None)
 
     def clear(self, framework: str, role: str | None = None) -> None:
         """REVIVE, or the framework went away: forget its filters."""
@@ -80,11 +84,9 @@ class Filters:
         for agents in self._refused.values():
             agents.pop(agent, None)
 
-    def count(self, role: str) -> int:
-        """How many filters a role has (metrics)."""
-        return sum(
-            len(entries)
-            for (_, named), agents in self._refused.items()
-            if named == role
-            for entries in agents.values()
-        )
+    def counts(self) -> dict[str, int]:
+        """How many filters each role has."""
+        counts: dict[str, int] = {}
+        for (_, role), agents in self._refused.items():
+            counts[role] = counts.get(role, 0) + sum(map(len, agents.values()))
+        return counts

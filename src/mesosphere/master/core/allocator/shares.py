@@ -165,6 +165,13 @@ class Tree:
             for client in node.clients.values():
                 client.entry = None
 
+    def held_by_all(self) -> Vector:
+        """What is allocated to all roles together."""
+        total = [0] * len(self.names)
+        for entry in self.root.children.values():
+            total = list(map(add, total, entry.held))
+        return total
+
     def consumed(self, top: str) -> Vector:
         """What counts for the quota of a top role: its reservations, and its open allocations."""
         nothing = [0] * len(self.names)
