@@ -153,3 +153,45 @@ def test_an_agent_is_given_up_for_ever(tmp_path: Path, run_module: Run) -> None:
         assert not run_module("mesos_agent_state", **given)["changed"]
     finally:
         cluster.close()
+
+
+def test_tasks_leave_a_host_after_their_replacements_run(
+    mesos: Cluster, run_module: Run, tmp_path: Path
+) -> None:
+    app = {"id": "/moving", "cmd": "exec sleep 3600", "cpus": 0.1, "mem": 16, "backoffSeconds": 1}
+    mesos.ask("POST", "/v2/apps", app)
+    wait_for(lambda: mesos.app("/moving")["tasksRunning"] == 1, "the task")
+    before = {task["id"] for task in mesos.app("/moving")["tasks"]}
+
+    def move(**arguments: Any) -> dict[str, Any]:
+        given = {"host": "127.0.0.1", "wait_timeout": TIMEOUT_S, **arguments}
+        journal = str(tmp_path / "journal.json")
+        url = [mesos.url("marathon")]
+        return run_module("marathon_tasks", marathon_url=url, journal=journal, **given)
+
+    assert "/moving" in move(check=True)["moved"]
+    assert {task["id"] for task in mesos.app("/moving")["tasks"]} == before
+    # The only agent takes the replacements too, so there are others after it, and as many.
+    assert "/moving" in move()["moved"]
+    after = mesos.app("/moving")
+    assert after["instances"] == 1
+    wait_for(lambda: mesos.app("/moving")["tasksRunning"] == 1, "one task")
+    assert {task["id"] for task in mesos.app("/moving")["tasks"]}.isdisjoint(before)
+    assert not move(host="elsewhere")["changed"]
+
+    # A run that died while the app had more instances is made good by the next.
+    (tmp_path / "journal.json").write_text('{"/moving": 1}')
+    mesos.ask("PUT", "/v2/apps/moving?force=true", {"instances": 2})
+    wait_for(lambda: mesos.app("/moving")["tasksRunning"] == 2, "two tasks")
+    move(host="elsewhere")
+    assert mesos.app("/moving")["instances"] == 1
+    assert (tmp_path / "journal.json").read_text() == "{}"
+
+    # What finds no place is left, and scaled back.
+    wait_for(lambda: not mesos.app("/moving")["deployments"], "quiet")
+    big = {"constraints": [["hostname", "UNIQUE"]]}
+    mesos.ask("PUT", "/v2/apps/moving?force=true", big)
+    wait_for(lambda: not mesos.app("/moving")["deployments"], "quiet")
+    left = move(wait_timeout=3)
+    assert "/moving" in left["left"] and mesos.app("/moving")["instances"] == 1
+    mesos.ask("DELETE", "/v2/apps/moving?force=true")
