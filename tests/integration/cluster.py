@@ -57,6 +57,15 @@ class Cluster(Stack):
                     self.start(name, *self.commands[name])
 
     def start_all(self, masters: int = 3, agents: int = 2, marathons: int = 2) -> None:
+        self.start_mesos_cluster(masters, agents)
+        for number in range(marathons):
+            self._start_marathon(f"marathon{number}")
+        self._start_chronos()
+        self._start_balancer()
+        self._keeper.start()
+
+    def start_mesos_cluster(self, masters: int, agents: int) -> None:
+        """ZooKeeper, masters and agents."""
         self.start_zookeeper()
         self.master = f"{self.zookeeper}/mesos"
         for number in range(masters):
@@ -75,11 +84,6 @@ class Cluster(Stack):
                 f"--resources=cpus:4;mem:4000;disk:4000;ports:[{first}-{first + 199}]",
                 "--registration_backoff_factor=200ms",
             )  # fmt: skip
-        for number in range(marathons):
-            self._start_marathon(f"marathon{number}")
-        self._start_chronos()
-        self._start_balancer()
-        self._keeper.start()
 
     def _start_marathon(self, name: str) -> None:
         port = self.ports[name] = free_port()
