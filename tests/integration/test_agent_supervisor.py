@@ -223,6 +223,12 @@ def test_quitting_waits_for_the_last_container(talk: Talk) -> None:
     assert talk.process is not None and talk.process.wait(DEADLINE_S) == 0
 
 
+def fill(path: Path) -> None:
+    with contextlib.suppress(OSError), path.open("ab", buffering=0) as file:
+        while file.write(b"x" * 4096):
+            pass
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 def test_on_a_full_disk_an_exit_is_told_and_written_once_there_is_room(tmp_path: Path) -> None:
     disk = tmp_path / "disk"
@@ -234,11 +240,11 @@ def test_on_a_full_disk_an_exit_is_told_and_written_once_there_is_room(tmp_path:
     try:
         talking.start()
         talking.spawn("a", "sleep 0.5; exit 5")
-        with contextlib.suppress(OSError), (disk / "filler").open("wb", buffering=0) as file:
-            while file.write(b"x" * 4096):
-                pass
+        fill(disk / "filler")
         assert talking.wait_exit("a")["status"] == 5 << 8
         assert talking.ask(op="hello")["exited"]["a"]["status"] == 5 << 8
+        (disk / "supervisor" / "sandbox" / "b").mkdir()
+        fill(disk / "filler")
         assert "error" in talking.spawn("b", "true")
         (disk / "filler").unlink()
         wait_until((disk / "supervisor" / "exits" / "a.json").exists)

@@ -105,8 +105,12 @@ def write_aside(path: Path, value: Any) -> None:
     """Replace a file so that readers see the old or the new content, never a part."""
     temporary = path.with_suffix(".new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(value, file)
+    try:
+        with os.fdopen(descriptor, "w") as file:
+            json.dump(value, file)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
     temporary.rename(path)
 
 
