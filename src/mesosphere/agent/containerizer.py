@@ -134,7 +134,7 @@ class Containerizer:
             return
         self._launching.pop(name, None)
         self._running[name] = pid
-        node.deliver(ContainerStarted(name, pid), cause)
+        node.deliver(ContainerStarted(name, pid, self._joined(plan)), cause)
 
     async def _prepare_and_start(self, name: str, plan: dict[str, Any], launch: _Launch) -> int:
         try:
@@ -160,6 +160,13 @@ class Containerizer:
         if "error" in answer:
             raise _Failed("launch", answer["error"])
         return int(answer["pid"])
+
+    @staticmethod
+    def _joined(plan: dict[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        if "networks" not in plan:
+            return ()
+        told = read_record(Path(plan["bundle"], "network.json")) or {}
+        return tuple((name, tuple(addresses)) for name, addresses in told.get("joined", ()))
 
     async def _spawn(self, name: str, request: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -394,10 +401,34 @@ class Containerizer:
         code, reason = await self._run_check(effect)
         node.deliver(CheckFinished(effect.check, code, reason), cause)
 
+    async def _look(self, effect: RunCheck) -> tuple[int | None, str]:
+        """A look from within the container's network."""
+        leader = self._running.get(effect.container)
+        if not leader:
+            return None, "the container is not running"
+        module = "mesosphere.agent.isolation.looking"
+        command = program(module, str(leader), effect.url, str(effect.timeout_s))
+        process = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        try:
+            out, _ = await asyncio.wait_for(process.communicate(), effect.timeout_s)
+            told = json.loads(out)
+        except TimeoutError:
+            self._kill(process)
+            await process.wait()
+            return None, f"the check took longer than {effect.timeout_s:g} s"
+        except ValueError:
+            return None, "the look ended without an answer"
+        return told.get("value"), told.get("reason", "")
+
     async def _run_check(self, effect: RunCheck) -> tuple[int | None, str]:
         kept = read_record(self._plans / f"{effect.container}.json")
         if kept is None:
             return None, "the container is not known"
+        if effect.url:
+            return await self._look(effect)
         command, environment = list(effect.argv), dict(effect.environment)
         if kept["isolation"] == "oci":
             words = [f"--env={name}={value}" for name, value in environment.items()]

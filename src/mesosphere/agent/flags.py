@@ -123,6 +123,25 @@ _LINUX = (
     ),
 )  # fmt: skip
 
+_NETWORKS = (
+    Flag(
+        "network_cni_config_dir", "str", "", "Networks",
+        "directory of CNI configurations; a task joins one by its `name`",
+    ),
+    Flag(
+        "network_cni_plugins_dir", "str", "/opt/cni/bin:/usr/lib/cni", "Networks",
+        "directories of CNI plugins",
+    ),
+    Flag(
+        "bridge_network", "str", "mesos-bridge", "Networks",
+        "network of containers of type DOCKER with BRIDGE; there without any configuration",
+    ),
+    Flag(
+        "bridge_subnet", "str", "172.30.0.0/16", "Networks",
+        "its addresses; empty: there is no such network",
+    ),
+)  # fmt: skip
+
 _IMAGES = (
     Flag(
         "image_providers", "str", "docker", "Images",
@@ -188,6 +207,7 @@ FLAGS = (
     *_RESOURCES,
     *_CONTAINERS,
     *_LINUX,
+    *_NETWORKS,
     *_IMAGES,
     *_FETCHER,
     *_OTHERS,

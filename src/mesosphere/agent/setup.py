@@ -77,6 +77,7 @@ def describe_host(settings: Settings, work_dir: Path, runtime_dir: Path) -> Host
         log_files=settings.max_log_files,
         agent_user=_own_user(),
         **_linux_part(settings),
+        **_network_part(settings),
         **_image_part(settings, work_dir, "" if why_not else "oci"),
     )
 
@@ -91,6 +92,22 @@ def _linux_part(settings: Settings) -> dict[str, Any]:
         "seccomp_dir": settings.seccomp_config_dir,
         "seccomp_profile": settings.seccomp_profile_name,
         "read_only_root": settings.read_only_host,
+    }
+
+
+def _network_part(settings: Settings) -> dict[str, Any]:
+    plugins = settings.network_cni_plugins_dir
+    missing = probe.missing_plugins(plugins, ("bridge", "host-local", "portmap"))
+    bridge = "" if missing else settings.bridge_subnet
+    why_not = ""
+    if not settings.network_cni_config_dir and not bridge:
+        why_not = f"no --network_cni_config_dir, and {plugins} lacks {', '.join(missing)}"
+    return {
+        "why_no_networks": why_not,
+        "cni_config_dir": settings.network_cni_config_dir,
+        "cni_plugins_dir": plugins,
+        "bridge_network": settings.bridge_network,
+        "bridge_subnet": bridge,
     }
 
 

@@ -309,8 +309,8 @@ class Supervisor:
         pid = self._pid_in(container.record.get("pid_file")) if status == 0 else None
         if pid is None:
             reason = tail(container.record.get("log")) or tail(container.record.get("stderr"))
-            self._reply(container, {"error": f"the runtime ended with {status >> 8}: {reason}"})
-            container.record["failed"] = True
+            # Told once everything is released: the files that this needs are then let go.
+            container.record["failed"] = f"the runtime ended with {status >> 8}: {reason}"
             self._clean(name, container)
             return
         self._started(container, pid)
@@ -397,6 +397,7 @@ class Supervisor:
         container = self.containers.pop(name)
         (self.running / f"{name}.json").unlink(missing_ok=True)
         if container.record.get("failed"):
+            self._reply(container, {"error": container.record["failed"]})
             return
         record = self.unwritten.get(name) or read_record(self.exits / f"{name}.json")
         record = record or {"status": None, "memory": {}}

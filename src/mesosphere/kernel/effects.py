@@ -302,13 +302,18 @@ class RecoverContainers(Effect, frozen=True):
 
 
 class RunCheck(Effect, frozen=True):
-    """Run a command check inside a container. Event: CheckFinished(check, ...)."""
+    """Run a command check inside a container. Event: CheckFinished(check, ...).
+
+    With a `url` (http, https, or tcp://host:port) it is looked at from within the container's
+    network instead; the answer's `exit_code` is then the HTTP status, or 1 and 0 for tcp.
+    """
 
     check: str
     container: str
     argv: tuple[str, ...]
     environment: dict[str, str]
     timeout_s: float
+    url: str = ""
 
 
 class RemoveSandbox(Effect, frozen=True):

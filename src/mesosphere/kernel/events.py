@@ -137,10 +137,14 @@ class Probed(Event, frozen=True):
 
 
 class ContainerStarted(Event, frozen=True):
-    """The container's first process runs. `pid` is the host's process id."""
+    """The container's first process runs. `pid` is the host's process id.
+
+    `networks` are (name, addresses) of the networks that it joined; none: it has the host's.
+    """
 
     container: str
     pid: int
+    networks: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 class ContainerFailed(Event, frozen=True):

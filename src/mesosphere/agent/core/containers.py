@@ -69,6 +69,7 @@ class ContainerRequest(msgspec.Struct, frozen=True):
     as_docker: bool = False  # without an entry point the arguments are the command itself
     command_environment: dict[str, str] = {}  # wins over what the image sets
     gpus: int = 0
+    network_of: str = ""  # the container whose networks are shared
     disk_bytes: int | None = None  # None: the sandbox is not measured against anything
 
 
@@ -157,6 +158,7 @@ def build_plan(request: ContainerRequest, host: Host) -> dict[str, Any]:
     if host.isolation == "oci":
         plan.update(_oci_part(request, host, limits, sandbox, Contents(
             request.argv, plan["environment"], volumes, rlimits, request.around,
+            bool(request.network_of),
         )))  # fmt: skip
     else:
         plan["links"] += [
@@ -183,7 +185,8 @@ def _oci_part(
         bundle=bundle,
         root=host.private_root if image is None else f"{provision}/rootfs",
         group=f"/{host.cgroups_root}/{name}",
-        network=posixpath.join(host.runtime_dir, "netns", name),
+        network=posixpath.join(host.runtime_dir, "netns", request.network_of or name),
+        names=posixpath.join(host.runtime_dir, "bundles", request.network_of or name),
     )
     run = [host.runtime, "--root", state, "--log", f"{bundle}/log"]
     part: dict[str, Any] = {

@@ -218,6 +218,7 @@ class Executors:
         if executor is None:
             return None
         executor.pid = event.pid
+        executor.networks = event.networks
         ready = executor.is_pod and executor.phase is ExecutorPhase.REGISTERING
         return self.step(now, executor, ExecutorInput.READY if ready else ExecutorInput.STARTED)
 

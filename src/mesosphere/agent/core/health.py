@@ -104,17 +104,23 @@ class Target(msgspec.Struct, frozen=True):
     command: CommandInfo | None = None
 
     def effect(
-        self, name: str, container: str, argv: tuple[str, ...], environment: dict[str, str]
-    ) -> Effect | None:
-        """The effect that looks; its answer carries `name`."""
+        self, name: str, container: str, argv: tuple[str, ...], environment: dict[str, str],
+        inside: bool = False,
+    ) -> Effect | None:  # fmt: skip
+        """The effect that looks; its answer carries `name`. `inside`: the container has a network
+        of its own, and its loopback is not the host's."""
         timeout_s = min(self.timeout_s, NO_TIMEOUT_S) if self.timeout_s > 0 else NO_TIMEOUT_S
         host = LOOPBACK.get(self.protocol, LOOPBACK["IPv4"])
         if self.kind == "HTTP":
             url = f"{self.scheme}://{host}:{self.port}/{self.path.lstrip('/')}"
+            if inside:
+                return RunCheck(name, container, (), {}, timeout_s, url)
             return Call(
                 name, "GET", url, {"Accept": "*/*"}, timeout_s=timeout_s,
                 follow=HTTP_REDIRECTS_MOST, limit_bytes=BODY_LIMIT_BYTES,
             )  # fmt: skip
+        if self.kind == "TCP" and inside:
+            return RunCheck(name, container, (), {}, timeout_s, f"tcp://{host}:{self.port}")
         if self.kind == "TCP":
             return Probe(name, host.strip("[]"), self.port, timeout_s)
         if self.kind == "COMMAND":

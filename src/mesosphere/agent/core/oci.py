@@ -68,6 +68,7 @@ class Places(msgspec.Struct, frozen=True):
     root: str
     group: str
     network: str
+    names: str  # the directory with the files about names of hosts
 
 
 class Contents(msgspec.Struct, frozen=True):
@@ -78,6 +79,7 @@ class Contents(msgspec.Struct, frozen=True):
     volumes: tuple[Volume, ...]
     rlimits: tuple[ResourceLimit, ...]
     around: Surroundings
+    shares_network: bool = False
 
 
 def oci_config(contents: Contents, host: Host, limits: Limits, places: Places) -> dict[str, Any]:
@@ -106,7 +108,7 @@ def oci_config(contents: Contents, host: Host, limits: Limits, places: Places) -
         "mounts": _mounts(contents, host, places),
         **({"hostname": around.hostname} if around.hostname else {}),
         "linux": {
-            "namespaces": _namespaces(around, host, places),
+            "namespaces": _namespaces(contents, host, places),
             "rootfsPropagation": "private",
             "cgroupsPath": places.group,
             "resources": _resources(around, limits, host),
@@ -140,7 +142,8 @@ def capabilities(around: Surroundings, host: Host) -> dict[str, list[str]]:
     return {"bounding": bounding, **dict.fromkeys(sets, effective)}
 
 
-def _namespaces(around: Surroundings, host: Host, places: Places) -> list[dict[str, str]]:
+def _namespaces(contents: Contents, host: Host, places: Places) -> list[dict[str, str]]:
+    around = contents.around
     kinds = ["mount"]
     if _has_own_pids(around, host):
         kinds.append("pid")
@@ -149,7 +152,9 @@ def _namespaces(around: Surroundings, host: Host, places: Places) -> list[dict[s
     if around.hostname or around.networks:
         kinds.append("uts")
     found = [{"type": kind} for kind in kinds]
-    if around.networks:
+    if contents.shares_network:
+        found.append({"type": "network", "path": places.network})
+    elif around.networks:
         own = all(network.name == NO_NETWORK for network in around.networks)
         found.append({"type": "network", **({} if own else {"path": places.network})})
     return found
@@ -184,7 +189,7 @@ def _mounts(contents: Contents, host: Host, places: Places) -> list[dict[str, An
             mounts.append({"destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue"})
     if around.image is not None or has_read_only_root(around, host):
         mounts.append(_bind(places.sandbox, places.inside))
-    mounts += [_bind(source, place, ["ro"]) for source, place in _name_files(around, places)]
+    mounts += [_bind(source, place, ["ro"]) for source, place in _name_files(contents, places)]
     return [*mounts, *(_volume_mount(volume, places) for volume in contents.volumes)]
 
 
@@ -193,11 +198,12 @@ def _bind(source: str, place: str, options: list[str] | None = None) -> dict[str
     return {"destination": place, "type": "bind", "source": source, "options": chosen}
 
 
-def _name_files(around: Surroundings, places: Places) -> list[tuple[str, str]]:
+def _name_files(contents: Contents, places: Places) -> list[tuple[str, str]]:
     """Files about names of hosts: those of the network joined, else for an image the host's."""
-    if any(network.name != NO_NETWORK for network in around.networks):
+    around = contents.around
+    if contents.shares_network or any(network.name != NO_NETWORK for network in around.networks):
         names = ("hosts", "resolv.conf", "hostname")
-        return [(f"{places.bundle}/{name}", f"/etc/{name}") for name in names]
+        return [(f"{places.names}/{name}", f"/etc/{name}") for name in names]
     if around.image is not None and not around.networks:
         return [(f"/etc/{name}", f"/etc/{name}") for name in ("hosts", "resolv.conf")]
     return []

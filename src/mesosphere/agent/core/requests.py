@@ -17,7 +17,7 @@ from mesosphere.agent.core.containers import (
     run_directory,
 )
 from mesosphere.agent.core.refusals import Unsupported
-from mesosphere.agent.core.surroundings import read_surroundings
+from mesosphere.agent.core.surroundings import has_own_network, read_surroundings
 from mesosphere.agent.core.volumes import check_mounts, mounts
 from mesosphere.kernel.durations import format_duration
 from mesosphere.kernel.resources import Resources
@@ -50,10 +50,12 @@ def container_request(
     resources: Resources,
     config: AgentConfig,
     executor_id: str = "",
+    network_of: str = "",
 ) -> ContainerRequest:
     """The request of a task that `why_unsupported` has nothing against.
 
     `executor_id` is that of the pod that the task belongs to; a command task is its own.
+    `network_of` is the container whose networks it shares.
     """
     command = task.command
     if command is None:
@@ -79,6 +81,7 @@ def container_request(
         ),
         volumes=mounts(config.host.work_dir, task.resources),
         around=around,
+        network_of=network_of,
         image_arguments=_image_arguments(task, command),
         as_docker=_is_docker(task),
         command_environment=command_environment(command),
@@ -139,6 +142,8 @@ def task_environment(
         LIBPROCESS_IP=config.ip,
         LIBPROCESS_PORT="0",
     )
+    if has_own_network(task.container):
+        environment["LIBPROCESS_IP"] = "0.0.0.0"
     environment.setdefault("PATH", DEFAULT_PATH)
     if "." in container:
         environment["MESOS_CONTAINER_IP"] = config.ip

@@ -65,6 +65,7 @@ class ExecutorRecord(msgspec.Struct, eq=False):
     )
     end: End | None = None
     resources: Resources = EMPTY
+    networks: tuple[tuple[str, tuple[str, ...]], ...] = ()
     mem_high_bytes: int = 0
 
     @property
@@ -120,6 +121,7 @@ class TaskRecord(msgspec.Struct, eq=False):
     grace_until: float | None = None
     kill_grace_s: float | None = None
     resources: Resources = EMPTY
+    networks: tuple[tuple[str, tuple[str, ...]], ...] = ()
     executor: ExecutorRecord | None = None
     group: str = ""
     heard: dict[bytes, None] = {}

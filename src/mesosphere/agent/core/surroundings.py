@@ -216,6 +216,15 @@ def _rlimits(container: ContainerInfo) -> tuple[ResourceLimit, ...]:
 # --- networks -------------------------------------------------------------------------------
 
 
+def has_own_network(container: ContainerInfo | None) -> bool:
+    """Whether the container is not on the host's network."""
+    if container is None:
+        return False
+    if container.type == "DOCKER" and container.docker is not None:
+        return container.docker.network != "HOST"
+    return any(info.name for info in container.network_infos)
+
+
 def _networks(
     container: ContainerInfo, docker: DockerInfo | None, host: Host
 ) -> tuple[Network, ...]:

@@ -10,6 +10,7 @@ import signal
 from collections.abc import Callable
 
 from mesosphere.agent.core import checkpoint
+from mesosphere.agent.core.addresses import network_holder, network_infos
 from mesosphere.agent.core.config import AgentConfig
 from mesosphere.agent.core.containers import build_plan, executor_directory, sandbox_path
 from mesosphere.agent.core.exits import Circumstances, End, judge_exit, reworded
@@ -40,7 +41,7 @@ from mesosphere.kernel.events import ContainerExited, ContainerFailed, Container
 from mesosphere.kernel.ids import IdSource
 from mesosphere.kernel.machine import ensure
 from mesosphere.wire.mesos import link
-from mesosphere.wire.mesos.containers import ContainerStatus, IPAddress, NetworkInfo
+from mesosphere.wire.mesos.containers import ContainerStatus
 from mesosphere.wire.mesos.enums import is_terminal
 from mesosphere.wire.mesos.ids import AgentID, ExecutorID, FrameworkID, TaskID
 from mesosphere.wire.mesos.resources import Resource, Scalar, TaskResourceLimitation
@@ -123,7 +124,7 @@ class Tasks:
         framework = self._state.frameworks[record.framework_id]
         request = container_request(
             record.info, framework.info, record.agent_id, record.container, record.resources,
-            self._config, record.executor_id,
+            self._config, record.executor_id, network_holder(record),
         )  # fmt: skip
         ensure(sandbox_path(self._config.host, request) == record.sandbox, "one sandbox path")
         plan = build_plan(request, self._config.host)
@@ -165,6 +166,7 @@ class Tasks:
         if record is None:
             return [DestroyContainer(event.container)]
         record.pid = event.pid
+        record.networks = event.networks
         return self.step(now, record, Input.STARTED)
 
     def failed(self, now: float, event: ContainerFailed) -> list[Effect]:
@@ -364,11 +366,10 @@ class Tasks:
 
     def container_status(self, record: TaskRecord) -> ContainerStatus:
         """Where a task runs."""
-        address = IPAddress(ip_address=self._config.ip)
         pid = record.pid if record.has_container or record.executor is None else record.executor.pid
         return ContainerStatus(
             container_id=container_id(record.container),
-            network_infos=[NetworkInfo(ip_addresses=[address])],
+            network_infos=network_infos(record, self._config.ip),
             executor_pid=pid or None,
         )
 

@@ -9,6 +9,7 @@ in `health` and `checks`.
 from typing import NamedTuple
 
 from mesosphere.agent.core import checks, health
+from mesosphere.agent.core.addresses import is_apart
 from mesosphere.agent.core.config import AgentConfig
 from mesosphere.agent.core.exits import End
 from mesosphere.agent.core.life_cycle import Phase
@@ -91,7 +92,8 @@ class Watching:
             )  # fmt: skip
         state.round += 1
         name = f"{kind}/{record.key}/{state.round}"
-        effect = target.effect(name, record.container, argv, environment)
+        inside = is_apart(record)
+        effect = target.effect(name, record.container, argv, environment, inside)
         return [] if effect is None else [effect]
 
     def judge(self, now: float, name: str, value: int | None, reason: str) -> News | None:

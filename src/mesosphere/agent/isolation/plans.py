@@ -15,6 +15,8 @@ from mesosphere.agent.isolation.starting import program
 
 SET_USER = "/usr/bin/setpriv"
 SET_LIMITS = "/usr/bin/prlimit"
+STAGED = ("container", "image", "networks", "run", "cleanup")
+"""What of a plan is needed to lay things out around its container, and to take them away."""
 RLIMIT_OPTIONS = {
     "AS": "as", "CORE": "core", "CPU": "cpu", "DATA": "data", "FSIZE": "fsize",
     "MEMLOCK": "memlock", "MSGQUEUE": "msgqueue", "NICE": "nice", "NOFILE": "nofile",
@@ -98,7 +100,7 @@ def write_bundle(
     bundle = Path(plan["bundle"])
     bundle.mkdir(parents=True, exist_ok=True, mode=0o700)
     (bundle / "config.json").write_text(json.dumps(config))
-    stage = {key: plan[key] for key in ("image", "networks", "run", "cleanup") if key in plan}
+    stage = {key: plan[key] for key in STAGED if key in plan}
     if needs_stage(plan):
         lower = {"lower": image["rootfs"]} if image is not None else {}
         (bundle / "stage.json").write_text(json.dumps({**stage, "bundle": str(bundle), **lower}))

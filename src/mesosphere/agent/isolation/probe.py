@@ -196,3 +196,8 @@ def why_no_overlay(directory: Path) -> str:
         return str(error)
     finally:
         shutil.rmtree(trial, ignore_errors=True)
+
+
+def missing_plugins(path: str, names: tuple[str, ...]) -> list[str]:
+    """The CNI plugins that none of the directories has (`path` as in PATH)."""
+    return [name for name in names if shutil.which(name, path=path) is None]

@@ -15,9 +15,9 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from mesosphere.agent.isolation.networks import MNT_DETACH, NetworkError, attach, detach
 from mesosphere.agent.isolation.processes import system_call
 
-MNT_DETACH = 2
 SUBDIRECTORIES = ("upper", "work", "rootfs")
 
 
@@ -29,6 +29,11 @@ def enter(stage: dict[str, Any]) -> None:
     """Lay everything out. Raises StageError."""
     if "image" in stage:
         lay_out_root(stage["image"], stage["lower"])
+    if "networks" in stage:
+        try:
+            attach(stage["networks"], stage["container"], Path(stage["bundle"]))
+        except NetworkError as error:
+            raise StageError(str(error)) from error
 
 
 def lay_out_root(image: dict[str, Any], lower: str) -> None:
@@ -61,6 +66,8 @@ def _escaped(path: str) -> str:
 def leave(stage: dict[str, Any]) -> None:
     """Undo it; what was not done is no fault."""
     subprocess.run(stage["cleanup"], capture_output=True, check=False)
+    if "networks" in stage:
+        detach(Path(stage["bundle"]))
     if "image" in stage:
         provision = Path(stage["image"]["provision"])
         with contextlib.suppress(OSError):
