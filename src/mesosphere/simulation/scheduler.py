@@ -156,7 +156,8 @@ class SchedulerMachine:
 
     def _take_update(self, status: mesos.TaskStatus) -> list[Effect]:
         task = self.book.tasks.get(status.task_id.value)
-        if task is not None and not is_terminal(task.state):
+        # What was lost may come back to life; what ended otherwise may not.
+        if task is not None and (not is_terminal(task.state) or task.state == "TASK_LOST"):
             task.state = status.state
             if status.state == "TASK_UNKNOWN":
                 task.state = "TASK_LOST"  # the master knows nothing of it: it never came there

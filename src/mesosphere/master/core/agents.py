@@ -275,9 +275,8 @@ def _take_task(
     task.status_update_state = task.state if told is None else told.state
     task.status_update_uuid = None if told is None else told.uuid
     tasks.add(master, framework, agent, record)
-    if was_unreachable and not framework.has("PARTITION_AWARE"):
-        record.kill_wanted = True  # it was told that the task is lost
-    elif was_unreachable:
+    if was_unreachable:
+        # Also who was told that it is lost: a lost task may come back to life.
         status = tasks.own_status(
             task.task_id,
             task.status_update_state,
