@@ -49,6 +49,12 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/metrics/snapshot", system.show_snapshot, "metrics as one flat object"),
     Route("GET", "/metrics", system.show_prometheus, "metrics for Prometheus"),
     Route("GET", "/explain", roles.show_explanation, "why a framework gets no offers"),
+    Route(
+        "GET",
+        "/allocator/offer_constraints_debug",
+        roles.show_constraints,
+        "agents that offer constraints exclude",
+    ),
     Route("POST", "/teardown", legacy.tear_down, "remove a framework"),
     Route("GET", "/maintenance/schedule", maintenance.show_schedule, "the maintenance schedule"),
     Route("POST", "/maintenance/schedule", maintenance.replace_schedule, "another schedule"),

@@ -9,7 +9,7 @@ from mesosphere.kernel.resources import EMPTY, ResourcesError
 from mesosphere.master.api.answers import Answer, json_answer, whole_number
 from mesosphere.master.core import commands
 from mesosphere.master.core.machine import MasterMachine
-from mesosphere.master.views import explain, roles
+from mesosphere.master.views import allocation, explain, roles
 from mesosphere.wire import mesos
 from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos import codec
@@ -83,3 +83,8 @@ def show_explanation(master: MasterMachine, now: float, request: Request) -> Ans
     if isinstance(found, str):
         return text_response(404, f"{found}\n")
     return json_answer(request, codec.to_plain(found))
+
+
+def show_constraints(master: MasterMachine, now: float, request: Request) -> Answer:
+    """Agents that offer constraints exclude."""
+    return json_answer(request, allocation.offer_constraints(master))

@@ -51,6 +51,7 @@ def claimant_of(master: "MasterMachine", framework: Framework, role: str) -> Cla
         takes_refined=has("RESERVATION_REFINEMENT"),
         takes_shared=has("SHARED_RESOURCES"),
         least=_least(master, framework.info, role),
+        constraint=framework.constraints.get(role),
         refused=master.filters.refused(framework.id, role),
     )
 

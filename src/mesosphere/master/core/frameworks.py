@@ -13,10 +13,11 @@ import msgspec
 from mesosphere.kernel.effects import CancelTimer, EndStream, Send, SetTimer, StartStream
 from mesosphere.kernel.http import text_response
 from mesosphere.master.core import enrolment, inverse_offers, offers, snapshot, tasks
+from mesosphere.master.core.allocator.constraints import ConstraintsError, compile_constraints
 from mesosphere.master.core.config import HEARTBEAT_S
 from mesosphere.master.core.registry import FrameworkRecord
 from mesosphere.master.core.state import Framework, TaskRecord
-from mesosphere.master.core.validation import Refusal, check_framework
+from mesosphere.master.core.validation import Refusal, check_framework, roles_of
 from mesosphere.wire import mesos
 from mesosphere.wire.mesos import answers, link, scheduler
 from mesosphere.wire.mesos.enums import is_terminal
@@ -43,7 +44,7 @@ def subscribe(master: "MasterMachine", now: float, event: "SchedulerCalled") -> 
     identifier = info.id.value if info.id is not None else ""
     fault = check_framework(
         info, call.suppressed_roles, master.config.roles, master.config.root_submissions
-    )
+    ) or _check_constraints(call)
     known = master.state.frameworks.get(identifier)
     if fault is None and identifier in master.state.completed:
         fault = REMOVED
@@ -65,12 +66,29 @@ def subscribe(master: "MasterMachine", now: float, event: "SchedulerCalled") -> 
             return
         if not is_new:
             _fail_over(master, later, framework, info)
-        framework.suppressed = dict.fromkeys(call.suppressed_roles)
+        _constrain(framework, call)
         _attach(master, framework, event)
         _persist(master, framework, framework.info)
         _welcome(master, framework)
 
     master.when_durable(attach)
+
+
+def _check_constraints(
+    call: scheduler.Subscribe | scheduler.UpdateFramework,
+) -> Refusal | None:
+    try:
+        compile_constraints(call.offer_constraints, tuple(roles_of(call.framework_info)))
+    except ConstraintsError as error:
+        return Refusal("INVALID_OFFER_CONSTRAINTS", str(error))
+    return None
+
+
+def _constrain(framework: Framework, call: scheduler.Subscribe | scheduler.UpdateFramework) -> None:
+    """What it does not want to be offered: suppressed roles, agents beyond its constraints."""
+    framework.suppressed = dict.fromkeys(call.suppressed_roles)
+    framework.offer_constraints = call.offer_constraints
+    framework.constraints = compile_constraints(call.offer_constraints, framework.roles)
 
 
 def refusal_event(refusal: Refusal) -> scheduler.Event:
@@ -282,7 +300,7 @@ def update(
     info = call.framework_info
     refusal = check_framework(
         info, call.suppressed_roles, master.config.roles, master.config.root_submissions
-    )
+    ) or _check_constraints(call)
     fault = None if refusal is None else refusal.text
     for name in ("user", "checkpoint", "principal"):
         if fault is None and getattr(info, name) != getattr(framework.info, name):
@@ -296,7 +314,7 @@ def update(
         if offer.role not in framework.roles:
             offers.rescind(master, now, offer)
             master.allocator.leave(offer.role, framework.id)
-    framework.suppressed = dict.fromkeys(call.suppressed_roles)
+    _constrain(framework, call)
     enrolment.enroll(master, framework)
     _persist(master, framework, info)
 

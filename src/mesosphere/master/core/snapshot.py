@@ -62,6 +62,7 @@ def framework_entry(master: "MasterMachine", found: Framework) -> answers.Framew
         inverse_offers=[inverse_offers.as_message(each) for each in found.inverse_offers.values()],
         allocated_resources=_listed(found.used),
         offered_resources=_listed(found.offered),
+        offer_constraints=found.offer_constraints,
     )
 
 

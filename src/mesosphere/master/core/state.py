@@ -7,11 +7,13 @@ an operation is in its agent's index, and in its framework's if it has an id.
 """
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from mesosphere.kernel.resources import Resources, sum_of
 from mesosphere.master.core.allocator.claims import Slot
+from mesosphere.master.core.allocator.constraints import RoleConstraint
 from mesosphere.master.core.schedule import Key, Maintenance, Mode, key_of
 from mesosphere.wire import mesos
 from mesosphere.wire.mesos import scheduler
@@ -159,6 +161,8 @@ class Framework:
     is_recovered: bool = False
     subscribing: int = 0  # SUBSCRIBE calls that wait for the registry
     suppressed: dict[str, None] = field(default_factory=dict)
+    offer_constraints: mesos.OfferConstraints | None = None
+    constraints: Mapping[str, RoleConstraint] = field(default_factory=dict)  # the same, compiled
     tasks: dict[str, TaskRecord] = field(default_factory=dict)
     unreachable: dict[str, TaskRecord] = field(default_factory=dict)
     completed: deque[TaskRecord] = field(default_factory=deque)

@@ -1,9 +1,12 @@
-"""Metrics of the allocator, by the original's names.
+"""What the allocator says of itself: metrics, and whom offer constraints exclude.
 
-Source: Mesos, src/master/allocator/mesos/metrics.cpp.
+Source: Mesos, src/master/allocator/mesos/metrics.cpp and hierarchical.cpp (offerConstraintsDebug).
 """
 
+from typing import Any
+
 from mesosphere.kernel.resources import number
+from mesosphere.master.core.enrolment import facts_of
 from mesosphere.master.core.machine import MasterMachine
 
 RESOURCES = ("cpus", "mem", "disk")
@@ -35,3 +38,23 @@ def snapshot(master: MasterMachine) -> dict[str, float]:
             if name in quota.limits:
                 values[f"{prefix}/limit"] = number(quota.limits[name])
     return values
+
+
+def offer_constraints(master: MasterMachine) -> dict[str, Any]:
+    """`/allocator/offer_constraints_debug`: agents that each framework excludes, by role."""
+    facts = {agent.id: facts_of(agent.info) for agent in master.state.agents.values()}
+    shown = {}
+    for framework in master.state.frameworks.values():
+        excluded: dict[str, list[str]] = {}
+        for role in framework.roles:
+            constraint = framework.constraints.get(role)
+            excluded[role] = (
+                []
+                if constraint is None
+                else [name for name, known in facts.items() if not constraint.allows(known)]
+            )
+        shown[framework.id] = {
+            "suppressed_roles": list(framework.suppressed),
+            "excluded_by_attribute_constraints": excluded,
+        }
+    return {"frameworks": shown}

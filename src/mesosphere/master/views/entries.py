@@ -150,4 +150,6 @@ def framework(found: Framework) -> dict[str, Any]:
         shown["role"] = info.role or "*"
     if info.labels is not None:
         shown["labels"] = codec.to_plain(info.labels.labels)
+    if found.offer_constraints is not None:
+        shown["offer_constraints"] = codec.to_plain(found.offer_constraints)
     return shown
