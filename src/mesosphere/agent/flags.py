@@ -53,6 +53,7 @@ _RESOURCES = (
     ),
     Flag("default_role", "str", "*", "Resources", "role of resources that name none"),
     Flag("attributes", "str", None, "Resources", "rack:abc;zone:west: what frameworks may match"),
+    Flag("domain", "str", None, "Resources", "the fault domain as JSON: region and zone"),
 )  # fmt: skip
 
 _CONTAINERS = (

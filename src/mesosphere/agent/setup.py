@@ -17,7 +17,9 @@ from mesosphere.agent.isolation import probe
 from mesosphere.kernel.attributes import AttributesError, parse_attributes
 from mesosphere.kernel.flags import Settings, UsageError
 from mesosphere.kernel.resources import Resources, ResourcesError
-from mesosphere.wire.mesos import codec
+from mesosphere.wire.errors import WireError
+from mesosphere.wire.mesos import DomainInfo, codec
+from mesosphere.wire.mesos.domains import parse_domain
 from mesosphere.wire.mesos.frameworks import FrameworkInfo
 from mesosphere.wire.mesos.ids import FrameworkID
 from mesosphere.wire.mesos.resources_codec import from_wire
@@ -172,6 +174,7 @@ def configure(settings: Settings, host: Host, ip: str, hostname: str) -> AgentCo
         host=host,
         resources=resources(settings, host.work_dir),
         attributes=attributes(settings),
+        domain=domain(settings),
         flags=settings.as_strings(),
         registration_backoff_s=settings.registration_backoff_factor,
         gc_delay_s=settings.gc_delay,
@@ -206,6 +209,14 @@ def attributes(settings: Settings) -> tuple[Any, ...]:
         return parse_attributes(settings.attributes or "")
     except AttributesError as error:
         raise UsageError(f"--attributes: {error}") from error
+
+
+def domain(settings: Settings) -> DomainInfo | None:
+    """`--domain`."""
+    try:
+        return parse_domain(settings.domain)
+    except WireError as error:
+        raise UsageError(f"--domain: {error}") from error
 
 
 def environment(settings: Settings) -> dict[str, str]:

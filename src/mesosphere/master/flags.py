@@ -25,6 +25,8 @@ FLAGS: tuple[Flag, ...] = (
     Flag("cluster", "str", None, "Cluster", "name of the cluster"),
     Flag("roles", "list", (), "Cluster", "roles that frameworks may have; none: any"),
     Flag("weights", "str", None, "Cluster", "weights of roles as role=weight,role=weight"),
+    Flag("domain", "str", None, "Cluster", "the fault domain as JSON: region and zone"),
+    Flag("require_agent_domain", "bool", False, "Cluster", "refuse agents without a fault domain"),
     Flag("root_submissions", "bool", True, "Cluster", "root may submit frameworks"),
     Flag("allocation_interval", "duration", 1.0, "Allocation", "time between batch allocations"),
     Flag(

@@ -22,16 +22,25 @@ from mesosphere.master.flags import FLAGS
 from mesosphere.runtime.addresses import advertised_address, host_name
 from mesosphere.runtime.coordination import open_coordination
 from mesosphere.runtime.node import Node, serve
+from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos import MasterInfo
 from mesosphere.wire.mesos.agents import describe_master
+from mesosphere.wire.mesos.domains import parse_domain
 
 
 def describe(settings: Settings) -> MasterInfo:
-    """What this master tells of itself in the election; the id comes with each start."""
+    """What this master tells of itself in the election; the id comes with each start.
+
+    Raises UsageError.
+    """
     ip = advertised_address(settings.advertise_ip, settings.ip)
     port = settings.advertise_port or settings.port
     hostname = settings.hostname or (host_name(ip) if settings.hostname_lookup else ip)
-    return describe_master("", hostname, ip, port, MESOS_VERSION)
+    try:
+        domain = parse_domain(settings.domain)
+    except WireError as error:
+        raise UsageError(f"--domain: {error}") from error
+    return describe_master("", hostname, ip, port, MESOS_VERSION, domain)
 
 
 def configure(settings: Settings) -> MasterConfig:
@@ -54,6 +63,7 @@ def configure(settings: Settings) -> MasterConfig:
         max_completed_tasks_per_framework=settings.max_completed_tasks_per_framework,
         max_unreachable_tasks_per_framework=settings.max_unreachable_tasks_per_framework,
         max_operator_subscribers=settings.max_operator_event_stream_subscribers,
+        require_agent_domain=settings.require_agent_domain,
         root_submissions=settings.root_submissions,
         roles=settings.roles,
         weights=_weights(settings.weights),

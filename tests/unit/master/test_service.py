@@ -74,3 +74,19 @@ def test_the_least_that_is_offered_is_a_choice_of_resources(
 def test_what_makes_no_sense_is_refused(argument: str) -> None:
     with pytest.raises(UsageError, match=argument.partition("=")[0]):
         configured(argument)
+
+
+DOMAIN = '{"fault_domain": {"region": {"name": "r"}, "zone": {"name": "z"}}}'
+
+
+def test_a_domain_is_named_as_json() -> None:
+    config = configured(f"--domain={DOMAIN}", "--require_agent_domain")
+    assert config.info.domain is not None and config.info.domain.fault_domain is not None
+    assert config.info.domain.fault_domain.region.name == "r"
+    assert config.require_agent_domain
+
+
+@pytest.mark.parametrize("text", ["r", "{}", '{"fault_domain": {"region": {"name": "r"}}}'])
+def test_a_domain_without_region_and_zone_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="--domain"):
+        configured(f"--domain={text}")

@@ -5,6 +5,7 @@ import msgspec
 from mesosphere.agent.core.host import Host
 from mesosphere.kernel.attributes import Attribute
 from mesosphere.kernel.resources import Resources
+from mesosphere.wire.mesos import DomainInfo
 
 
 class AgentConfig(msgspec.Struct, frozen=True):
@@ -18,6 +19,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
     host: Host
     resources: Resources
     attributes: tuple[Attribute, ...] = ()
+    domain: DomainInfo | None = None
     flags: dict[str, str] = {}
     registration_backoff_s: float = 1.0
     gc_delay_s: float = 7 * 86400.0

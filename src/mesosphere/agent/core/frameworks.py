@@ -92,6 +92,7 @@ class Frameworks:
             resources=resources_to_wire(config.resources),
             attributes=attributes_to_wire(config.attributes),
             id=AgentID(agent_id) if agent_id is not None else None,
+            domain=config.domain,
         )
 
     def subscription(self) -> link.Call:

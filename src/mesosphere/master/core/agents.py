@@ -88,6 +88,10 @@ def _subscribe(
         )
         return
     info = call.agent_info
+    if master.config.require_agent_domain and info.domain is None:
+        text = "Agent is not configured with a domain, which --require_agent_domain demands"
+        _refuse(master, event.request, link.Event(type="ERROR", error=link.Error(message=text)))
+        return
     identifier = info.id.value if info.id is not None else ""
     request = event.request
     known = master.registry.agents.get(identifier)

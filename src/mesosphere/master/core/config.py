@@ -26,6 +26,7 @@ class MasterConfig(msgspec.Struct, frozen=True):
     max_completed_tasks_per_framework: int = 1000
     max_unreachable_tasks_per_framework: int = 1000
     max_operator_subscribers: int = 1000
+    require_agent_domain: bool = False
     root_submissions: bool = True
     roles: tuple[str, ...] = ()
     weights: dict[str, float] = {}

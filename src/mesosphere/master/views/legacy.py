@@ -123,6 +123,7 @@ def state(master: MasterMachine) -> Chunks:
             "pid": leader.pid,
             "port": leader.port,
             "hostname": leader.hostname,
+            **({} if leader.domain is None else {"domain": codec.to_plain(leader.domain)}),
         },
         "flags": master.config.flags,
         "slaves": pieces.listed([pieces.agent(found) for found in known.agents.values()]),
@@ -133,6 +134,8 @@ def state(master: MasterMachine) -> Chunks:
     }
     if master.config.cluster is not None:
         shown["cluster"] = master.config.cluster
+    if master.info.domain is not None:
+        shown["domain"] = codec.to_plain(master.info.domain)
     return pieces.page(shown)
 
 
