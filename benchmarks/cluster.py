@@ -8,14 +8,16 @@ the longest stall of the master's loop.
 
 import asyncio
 import itertools
+import json
 import shutil
+import sys
 import tempfile
 import time
 from collections import deque
 from pathlib import Path
 
 from benchmarks import messages
-from benchmarks.connection import Fetch, open_fetch
+from benchmarks.connection import open_fetch
 from benchmarks.processes import Fleet, Master
 from benchmarks.report import quantile
 from benchmarks.scheduler import Offer, Scheduler
@@ -184,27 +186,25 @@ class Cluster:
 
     async def reads(self) -> None:
         """/state: cold, warm, twenty at once, and polled by five while others ask."""
-        fetch = await open_fetch(HOST, self.master.port)
         for name in ("cold", "warm", "again"):
-            began, busy = time.monotonic(), self.master.cpu_s()
-            size = await fetch.get("/state")
-            self.figures[f"state_{name}_ms"] = 1e3 * (time.monotonic() - began)
+            busy = self.master.cpu_s()
+            [seconds] = await poll(self.master.port, "/state")
+            self.figures[f"state_{name}_ms"] = 1e3 * seconds
             self.figures[f"state_{name}_cpu_ms"] = 1e3 * (self.master.cpu_s() - busy)
-        self.figures["state_mb"] = size / 1e6
-        clients = [await open_fetch(HOST, self.master.port) for _ in range(20)]
-        began = time.monotonic()
-        await asyncio.gather(*(client.get("/state") for client in clients))
-        self.figures["state_20_clients_ms"] = 1e3 * (time.monotonic() - began)
-        for client in clients[5:]:
-            client.transport.abort()
+        fetch = await open_fetch(HOST, self.master.port)
+        self.figures["state_mb"] = await fetch.get("/state") / 1e6
+        fetch.transport.abort()
+        together = await poll(self.master.port, "/state", clients=20)
+        self.figures["state_20_clients_ms"] = 1e3 * max(together)
         async with Prober(self.master.port) as prober:
-            polls = await _poll(clients[:5], "/state", 10.0)
+            polls = await poll(self.master.port, "/state", clients=5, seconds=10.0)
         self.figures |= {
             "state_polled_p50_ms": 1e3 * quantile(polls, 0.5),
             **prober.figures("state_polled"),
         }
-        for client in [fetch, *clients[:5]]:
-            client.transport.abort()
+        for path in ("/state-summary", "/metrics/snapshot", "/tasks", "/roles"):
+            [seconds] = await poll(self.master.port, path)
+            self.figures[f"{path[1:].replace('/', '_')}_ms"] = 1e3 * seconds
 
     async def reconciliation(self) -> None:
         """The framework of the tasks asks for all of them."""
@@ -227,16 +227,12 @@ def _keep(held: deque[Offer], offer: Offer) -> int:
     return 0
 
 
-async def _poll(clients: list[Fetch], path: str, seconds: float) -> list[float]:
-    """Each client gets the page over and over; the seconds each answer took."""
-    found: list[float] = []
-    end = time.monotonic() + seconds
-
-    async def one(client: Fetch) -> None:
-        while time.monotonic() < end:
-            began = time.monotonic()
-            await client.get(path)
-            found.append(time.monotonic() - began)
-
-    await asyncio.gather(*(one(client) for client in clients))
+async def poll(port: int, path: str, clients: int = 1, seconds: float = 0.0) -> list[float]:
+    """What a process of pollers measured."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "benchmarks.poller", f"--port={port}", f"--path={path}",
+        f"--clients={clients}", f"--seconds={seconds}", stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    found: list[float] = json.loads(said)
     return found

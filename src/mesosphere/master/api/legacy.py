@@ -9,7 +9,7 @@ from mesosphere.kernel.http import Request, text_response
 from mesosphere.master.api.answers import Answer, json_answer, whole_number
 from mesosphere.master.core import commands
 from mesosphere.master.core.machine import MasterMachine
-from mesosphere.master.views import legacy, pieces
+from mesosphere.master.views import legacy
 
 TASKS_LIMIT = 100
 TASKS_LIMIT_MOST = 100_000
@@ -17,12 +17,12 @@ TASKS_LIMIT_MOST = 100_000
 
 def show_state(master: MasterMachine, now: float, request: Request) -> Answer:
     """Everything."""
-    return json_answer(request, pieces.shared(master, "state", legacy.state))
+    return json_answer(request, master.page("state", lambda: legacy.state(master)))
 
 
 def show_summary(master: MasterMachine, now: float, request: Request) -> Answer:
     """Agents and frameworks with task counts."""
-    return json_answer(request, pieces.shared(master, "summary", legacy.state_summary))
+    return json_answer(request, master.page("summary", lambda: legacy.state_summary(master)))
 
 
 def show_agents(master: MasterMachine, now: float, request: Request) -> Answer:

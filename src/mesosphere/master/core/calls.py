@@ -24,6 +24,7 @@ from mesosphere.master.core.commands import (
     TeardownRequested,
 )
 from mesosphere.master.core.state import Agent, Framework, Offer
+from mesosphere.master.core.subscribers import first_event
 from mesosphere.master.core.validation import check_task
 from mesosphere.wire import mesos
 from mesosphere.wire.mesos import link, scheduler
@@ -340,5 +341,7 @@ def tear_down(master: "MasterMachine", now: float, event: TeardownRequested) -> 
 def subscribe_operator(master: "MasterMachine", now: float, event: OperatorSubscribed) -> None:
     """An operator follows the event stream."""
     stream_id = master.ids.uuid()
-    state = snapshot.state(master)
-    master.out += master.subscribers.add(event.request, stream_id, event.media, state)
+    first = master.page(
+        f"subscribed/{event.media.name}", lambda: first_event(event.media, snapshot.state(master))
+    )
+    master.out += master.subscribers.add(event.request, stream_id, event.media, first)

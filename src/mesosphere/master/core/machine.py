@@ -12,7 +12,7 @@ Source: Mesos, src/master/master.cpp; docs/high-availability.md.
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -88,6 +88,9 @@ def heartbeat(media: Media) -> bytes:
     return media.record(scheduler.Event(type="HEARTBEAT"))
 
 
+Page = TypeVar("Page")
+
+
 class MasterMachine:
     """See the module. The other modules of `core` act on it."""
 
@@ -109,7 +112,7 @@ class MasterMachine:
         self.gauges: dict[str, float] = {}
         self.verbosity = Verbosity()
         self.revision = 0  # of what pages show: the same number, the same pages
-        self.pages: dict[str, tuple[int, Any]] = {}  # belongs to views.pieces
+        self._pages: dict[str, tuple[int, Any]] = {}
         self.dirty: dict[str, None] = {}  # agents for the next allocation cycle
         self.to_ping: list[list[str]] = []  # what is left of the round
         self.ping_delay_s = 0.0
@@ -222,7 +225,7 @@ class MasterMachine:
 
     def _sampled(self, now: float, event: Sampled) -> None:
         self.gauges = event.values
-        self.pages.clear()
+        self._pages.clear()  # large ones are not kept for nobody
 
     # --- timers and streams -------------------------------------------------------------------
 
@@ -305,6 +308,14 @@ class MasterMachine:
         """Write an event for the operators who follow; `body` is the message named like it."""
         self.out += self.subscribers.publish(kind, body)
 
+    def page(self, name: str, make: Callable[[], Page]) -> Page:
+        """What a read shows: made once for all who ask before anything changes."""
+        known = self._pages.get(name)
+        if known is None or known[0] != self.revision:
+            known = self._pages[name] = (self.revision, make())
+        page: Page = known[1]
+        return page
+
     def when_durable(self, action: Callable[[float], None]) -> None:
         """Do something once every change so far is durable; it writes to `out`."""
 
@@ -330,8 +341,12 @@ class MasterMachine:
 
 
 def _is_quiet(event: Event) -> bool:
-    """Whether an event, one of the many that ten thousand agents send, changes no page."""
-    return isinstance(event, commands.AgentCalled) and event.call.type == "PONG"
+    """Whether an event, such as one of the many that ten thousand agents send, changes no page."""
+    if isinstance(event, commands.AgentCalled):
+        return event.call.type == "PONG"
+    if isinstance(event, TimerFired):
+        return event.name == HEARTBEAT_TIMER
+    return isinstance(event, commands.OperatorSubscribed | commands.FileWanted | Sampled)
 
 
 _HANDLERS: Mapping[type[Event], Callable[..., None]] = {

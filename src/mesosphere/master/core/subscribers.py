@@ -24,6 +24,12 @@ def heartbeat(media: Media) -> bytes:
     return media.record(answers.event("HEARTBEAT"))
 
 
+def first_event(media: Media, state: answers.GetState) -> bytes:
+    """The record of SUBSCRIBED, with the whole state."""
+    body = answers.Subscribed(get_state=state, heartbeat_interval_seconds=HEARTBEAT_S)
+    return media.record(answers.event("SUBSCRIBED", body))
+
+
 class Subscribers:
     """The open streams, the oldest first."""
 
@@ -34,18 +40,14 @@ class Subscribers:
     def __len__(self) -> int:
         return len(self._streams)
 
-    def add(
-        self, stream: str, stream_id: str, media: Media, state: answers.GetState
-    ) -> list[Effect]:
-        """Open a stream: SUBSCRIBED with the whole state, then a heartbeat at once."""
+    def add(self, stream: str, stream_id: str, media: Media, first: bytes) -> list[Effect]:
+        """Open a stream: its first event, then a heartbeat at once."""
         effects: list[Effect] = []
         while len(self._streams) >= self._limit:
             oldest = next(iter(self._streams))
             del self._streams[oldest]
             effects.append(EndStream(oldest))
         self._streams[stream] = media
-        body = answers.Subscribed(get_state=state, heartbeat_interval_seconds=HEARTBEAT_S)
-        first = media.record(answers.event("SUBSCRIBED", body))
         headers = {"Content-Type": media.value, "Mesos-Stream-Id": stream_id}
         return [
             *effects,

@@ -4,9 +4,10 @@ Source: Mesos, docs/monitoring.md; src/master/metrics.cpp.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 
-from mesosphere.kernel.resources import number
+from mesosphere.kernel.resources import number, sum_of
 from mesosphere.master.core.machine import MasterMachine
 from mesosphere.master.core.state import Agent
 from mesosphere.master.views import allocation
@@ -77,17 +78,20 @@ def snapshot(master: MasterMachine) -> dict[str, float]:
     for name in ("staging", "starting", "running", "killing"):
         values[f"master/tasks_{name}"] = 0
     unreachable = 0
+    states: Counter[str] = Counter()
     for framework in frameworks:
         unreachable += len(framework.unreachable)
-        for record in framework.tasks.values():
-            name = f"master/tasks_{record.task.state.removeprefix('TASK_').lower()}"
-            if name not in COUNTERS:
-                values[name] = values.get(name, 0) + 1
+        states.update(record.task.state for record in framework.tasks.values())
+    for task_state, count in states.items():
+        name = f"master/tasks_{task_state.removeprefix('TASK_').lower()}"
+        if name not in COUNTERS:
+            values[name] = count
     values["master/tasks_unreachable"] = unreachable
     values |= _pending_operations(agents)
+    whole = sum_of(agent.total for agent in agents)
+    in_use = sum_of(agent.used for agent in agents)
     for name in SCALARS:
-        total = number(sum(agent.total.scalar(name) for agent in agents))
-        used = number(sum(agent.used.scalar(name) for agent in agents))
+        total, used = number(whole.scalar(name)), number(in_use.scalar(name))
         values[f"master/{name}_total"] = total
         values[f"master/{name}_used"] = used
         values[f"master/{name}_percent"] = used / total if total else 0.0

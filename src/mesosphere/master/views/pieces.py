@@ -6,14 +6,13 @@ resources. "The same values" is therefore "the same JSON", and nobody who change
 think of pages. A page is a list of such pieces, which the server sends without joining it whole.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 
-from mesosphere.master.core.machine import MasterMachine
 from mesosphere.master.core.state import Agent, TaskRecord
 from mesosphere.master.views import entries
 
@@ -75,15 +74,6 @@ def agent(found: Agent, full: bool = False) -> bytes:
     if piece is None:
         piece = shown[1][full] = b"," + _encode(entries.agent(found, full))
     return piece
-
-
-def shared(master: MasterMachine, name: str, make: Callable[[MasterMachine], Chunks]) -> Chunks:
-    """A page that is made once for all who ask before anything changes."""
-    known = master.pages.get(name)
-    if known is None or known[0] != master.revision:
-        known = master.pages[name] = (master.revision, make(master))
-    page: Chunks = known[1]
-    return page
 
 
 # --- putting together ---------------------------------------------------------------------------
