@@ -13,7 +13,10 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 class StopRequested(Event, frozen=True):
-    """The process was asked to end (SIGTERM, SIGINT). The machine ends with Halt(CLEAN)."""
+    """The process was asked to end (TERM, INT), an agent perhaps for good (USR1).
+
+    The machine ends with Halt(CLEAN).
+    """
 
     signal: str = "TERM"
 

@@ -185,7 +185,7 @@ class Node:
                 listener, self._on_request, self._on_stream_closed, "mesosphere"
             )
             serving = loop.create_task(self.server.run())
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             loop.add_signal_handler(number, self._on_signal, number)
         try:
             return await self._live(serving)

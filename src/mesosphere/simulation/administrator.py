@@ -8,6 +8,7 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
+from mesosphere.kernel.events import StopRequested
 from mesosphere.kernel.http import Request
 from mesosphere.simulation.cluster import Cluster
 from mesosphere.simulation.exchange import Caller, Exchange
@@ -89,6 +90,11 @@ class Administrator:
                 self._agent("DEACTIVATE_AGENT", agent)
             else:
                 self._agent("MARK_AGENT_GONE", agent)
+
+    def send_away(self) -> None:
+        """SIGUSR1 to an agent."""
+        agents = self.cluster.of("agent")
+        agents[self.world.random.randrange(len(agents))].deliver(StopRequested("USR1"))
 
     def tear_down(self, framework_id: str) -> None:
         """Remove a framework."""

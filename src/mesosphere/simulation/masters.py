@@ -133,6 +133,8 @@ class MastersStory:
             brief = self.books["brief"].framework_id
             if brief is not None and self.world.chance(0.05):
                 self.administrator.tear_down(brief)
+            elif self.world.chance(0.05):
+                self.administrator.send_away()
             else:
                 self.administrator.act()
             self.world.at(self.world.between(1.0, 8.0), self._administer)

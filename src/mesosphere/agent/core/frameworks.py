@@ -16,13 +16,14 @@ from mesosphere.agent.core.executor_life import ExecutorPhase
 from mesosphere.agent.core.executors import Executors
 from mesosphere.agent.core.exits import DRAINING, End
 from mesosphere.agent.core.gc import Garbage
+from mesosphere.agent.core.leaving import Leaving
 from mesosphere.agent.core.life_cycle import Phase
 from mesosphere.agent.core.operations import Operations
 from mesosphere.agent.core.registration import Registration
 from mesosphere.agent.core.state import FrameworkRecord, State, TaskRecord, seconds
 from mesosphere.agent.core.status_updates import RETRY_LEAST_S, Acknowledgement
 from mesosphere.agent.core.tasks import Tasks
-from mesosphere.kernel.effects import Checkpoint, Effect, Halt, Log, RemoveCheckpoint, SetTimer
+from mesosphere.kernel.effects import Checkpoint, Effect, Log, RemoveCheckpoint, SetTimer
 from mesosphere.kernel.events import CheckpointFailed
 from mesosphere.kernel.exit_codes import ExitCode
 from mesosphere.wire.errors import WireError
@@ -36,9 +37,6 @@ from mesosphere.wire.mesos.resources_codec import to_wire as resources_to_wire
 from mesosphere.wire.mesos.tasks import ExecutorInfo, TaskInfo
 
 NAME_LIMIT_BYTES = 255
-FORGOTTEN_TIMER = "leave/forgotten"
-LEAVE_GRACE_S = 10.0
-"""After the master has dismissed this agent its tasks have so long to end."""
 
 
 class Frameworks:
@@ -61,8 +59,7 @@ class Frameworks:
         self._garbage = garbage
         self._draining = draining
         self._operations = operations
-        self.leaving = ""
-        self._is_forgotten = False
+        self.leaving = Leaving(state, link_)
         self._events: dict[str, tuple[str, Callable[[float, Any], list[Effect]]]] = {
             "SUBSCRIBED": ("subscribed", self._subscribed),
             "RUN_TASK": ("run_task", self._run_task),
@@ -414,9 +411,7 @@ class Frameworks:
                 if task.phase is Phase.ENDED:
                     effects += self._state.streams.close(task.framework_id, task.task_id)
                     effects += self._retire(now, task)
-        if self.leaving and self._is_forgotten and not self._anything_runs():
-            effects.append(Halt(ExitCode.REFUSED, self.leaving))
-        return effects
+        return [*effects, *self.leaving.go_on(self._anything_runs())]
 
     def _anything_runs(self) -> bool:
         return any(task.phase is not Phase.ENDED for task in self._state.tasks()) or any(
@@ -437,22 +432,20 @@ class Frameworks:
     # --- the end of the link -------------------------------------------------------------
 
     def _shutdown(self, now: float, event: link.Shutdown) -> list[Effect]:
-        """The master has dismissed this agent: end everything, then the process."""
-        self.leaving = f"the master has dismissed this agent: {event.message}"
-        effects: list[Effect] = [
-            Log("error", "dismissed", {"message": event.message}),
-            Checkpoint(
-                checkpoint.LATEST, checkpoint.NOBODY, then=(SetTimer(FORGOTTEN_TIMER, 0.0),)
-            ),
-            SetTimer("leave", LEAVE_GRACE_S),
-        ]
+        """The master has dismissed this agent."""
+        reason = f"the master has dismissed this agent: {event.message}"
+        return self.leave(now, reason, ExitCode.REFUSED)
+
+    def leave(self, now: float, reason: str, code: ExitCode) -> list[Effect]:
+        """End everything, then the process."""
+        effects = self.leaving.begin(reason, code)
         for framework in list(self._state.frameworks.values()):
             effects += self._end_framework(now, framework)
         return [*effects, *self.after_exit(now)]
 
     def forgotten(self, now: float) -> list[Effect]:
         """The id is gone from the disk, so the next life is a new agent."""
-        self._is_forgotten = True
+        self.leaving.forget()
         return self.after_exit(now)
 
     def _error(self, now: float, event: link.Error) -> list[Effect]:
@@ -462,7 +455,7 @@ class Frameworks:
     def checkpoint_failed(self, now: float, event: CheckpointFailed) -> list[Effect]:
         """A file could not be written: a launch that depends on it fails, updates go out anyway."""
         if event.path == checkpoint.LATEST:
-            return self.forgotten(now) if self.leaving else self._repeat_outstanding()
+            return self.forgotten(now) if self.leaving.reason else self._repeat_outstanding()
         if event.path == self._draining.path:
             return self._draining.carry_out(now)
         for record in self._state.tasks():

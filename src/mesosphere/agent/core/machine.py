@@ -10,7 +10,7 @@ apache/mesos src/slave/slave.cpp for what each message means.
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mesosphere.agent.core import draining, executors, operations, registration
+from mesosphere.agent.core import draining, executors, leaving, operations, registration
 from mesosphere.agent.core.commands import (
     ContainersMeasured,
     ExecutorCalled,
@@ -20,7 +20,7 @@ from mesosphere.agent.core.commands import (
 from mesosphere.agent.core.config import AgentConfig
 from mesosphere.agent.core.draining import Draining
 from mesosphere.agent.core.executors import Executors
-from mesosphere.agent.core.frameworks import FORGOTTEN_TIMER, Frameworks
+from mesosphere.agent.core.frameworks import Frameworks
 from mesosphere.agent.core.gc import CHECK_TIMER, Garbage, allowed_age_s
 from mesosphere.agent.core.life_cycle import Phase
 from mesosphere.agent.core.operations import Operations
@@ -37,7 +37,7 @@ from mesosphere.kernel.machine import ensure
 from mesosphere.kernel.verbosity import Verbosity, VerbosityChanged
 
 Effects = list[do.Effect]
-LEAVE_TIMER = "leave"
+LEAVE_SIGNAL = "USR1"
 LOOKS = ("health/", "check/")
 
 
@@ -133,10 +133,10 @@ class AgentMachine:
             return self.draining.carry_out(now)
         if name == verbosity.TIMER:
             return self.verbosity.expire()
-        if name == FORGOTTEN_TIMER:
+        if name == leaving.FORGOTTEN_TIMER:
             return self.frameworks.forgotten(now)
-        if name == LEAVE_TIMER:
-            return [do.Halt(ExitCode.REFUSED, self.frameworks.leaving)]
+        if name == leaving.TIMER:
+            return self.frameworks.leaving.end()
         kind, _, key = name.partition("/")
         if kind == "update":
             stream = self.state.streams.find(*key.split("/", 1))
@@ -205,6 +205,9 @@ class AgentMachine:
         return [do.Halt(ExitCode.WORK_DIR_FAILED, event.reason)]
 
     def _stop(self, now: float, event: on.StopRequested) -> Effects:
+        if event.signal == LEAVE_SIGNAL:
+            reason = f"asked to leave for good by {event.signal}"
+            return self.frameworks.leave(now, reason, ExitCode.CLEAN)
         # Containers live on: the next start of this agent takes them over.
         running = sum(1 for task in self.state.tasks() if task.phase is not Phase.ENDED)
         return [
