@@ -11,6 +11,7 @@ import msgspec
 from mesosphere.agent import views
 from mesosphere.agent.core.commands import FileRequested
 from mesosphere.agent.core.files import real_path
+from mesosphere.agent.core.introduction import agent_info
 from mesosphere.agent.core.life_cycle import Phase
 from mesosphere.agent.core.machine import AgentMachine
 from mesosphere.agent.core.state import TaskRecord, container_id
@@ -123,7 +124,7 @@ def _metrics(machine: AgentMachine, now: float) -> Any:
 
 
 def _agent(machine: AgentMachine, now: float) -> Any:
-    shown: dict[str, Any] = {"agent_info": machine.frameworks.agent_info()}
+    shown: dict[str, Any] = {"agent_info": agent_info(machine.state)}
     if machine.state.drain is not None:
         began = TimeInfo(nanoseconds=int(machine.state.drain_began_at * 1e9))
         shown |= {"drain_config": machine.state.drain, "estimated_drain_start_time": began}

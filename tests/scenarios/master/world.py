@@ -294,6 +294,10 @@ class World:
                 if record.holds_resources:
                     used = used + record.resources
                     charge(record.role, key[0], record.resources.scalars())
+            for (owner, executor_id), executor in agent.executors.items():
+                assert state.frameworks[owner].executors[agent.id, executor_id] is executor
+                used = used + executor.resources
+                charge(executor.role, owner, executor.resources.scalars())
             for offer in agent.offers.values():
                 assert state.offers[offer.id] is offer
                 assert state.frameworks[offer.framework].offers[offer.id] is offer
@@ -307,6 +311,10 @@ class World:
         for framework in state.frameworks.values():
             assert framework.id not in state.completed
             held = [task.resources for task in framework.tasks.values() if task.holds_resources]
+            for (agent_id, executor_id), executor in framework.executors.items():
+                there = state.agents[agent_id].executors
+                assert there[framework.id, executor_id] is executor
+                held.append(executor.resources)
             assert framework.used == sum(held, EMPTY)
             for record in framework.tasks.values():
                 holder = state.agents[record.task.agent_id.value]

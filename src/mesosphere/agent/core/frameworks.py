@@ -9,8 +9,7 @@ launched again. Source: apache/mesos src/slave/slave.cpp.
 from collections.abc import Callable
 from typing import Any
 
-from mesosphere.agent.core import checkpoint, conversation
-from mesosphere.agent.core.config import CAPABILITIES
+from mesosphere.agent.core import checkpoint, conversation, introduction
 from mesosphere.agent.core.draining import REFUSAL, Draining
 from mesosphere.agent.core.executor_life import ExecutorPhase
 from mesosphere.agent.core.executors import Executors
@@ -28,12 +27,9 @@ from mesosphere.kernel.events import CheckpointFailed
 from mesosphere.kernel.exit_codes import ExitCode
 from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos import codec, link
-from mesosphere.wire.mesos.agents import AgentCapability, AgentInfo
-from mesosphere.wire.mesos.attributes_codec import to_wire as attributes_to_wire
 from mesosphere.wire.mesos.commands import KillPolicy
 from mesosphere.wire.mesos.frameworks import FrameworkInfo
-from mesosphere.wire.mesos.ids import AgentID, FrameworkID
-from mesosphere.wire.mesos.resources_codec import to_wire as resources_to_wire
+from mesosphere.wire.mesos.ids import AgentID
 from mesosphere.wire.mesos.tasks import ExecutorInfo, TaskInfo
 
 NAME_LIMIT_BYTES = 255
@@ -77,50 +73,9 @@ class Frameworks:
             **operations.events,
         }
 
-    # --- the agent presents itself -------------------------------------------------------
-
-    def agent_info(self) -> AgentInfo:
-        """This agent as its master knows it."""
-        config = self._state.config
-        agent_id = self._state.agent_id
-        return AgentInfo(
-            hostname=config.hostname,
-            port=config.port,
-            resources=resources_to_wire(config.resources),
-            attributes=attributes_to_wire(config.attributes),
-            id=AgentID(agent_id) if agent_id is not None else None,
-            domain=config.domain,
-        )
-
     def subscription(self) -> link.Call:
         """SUBSCRIBE with everything that runs or waits for an acknowledgement."""
-        agent_id = self._state.agent_id
-        reports = []
-        for task in self._state.tasks():
-            stream = self._state.streams.find(task.framework_id, task.task_id)
-            front = stream.front if stream is not None else None
-            reports.append(link.TaskReport(task=task.to_wire(), unacknowledged=front))
-        return link.Call(
-            type="SUBSCRIBE",
-            agent_id=AgentID(agent_id) if agent_id is not None else None,
-            subscribe=link.Subscribe(
-                agent_info=self.agent_info(),
-                version=self._state.config.version,
-                capabilities=[AgentCapability(type=name) for name in CAPABILITIES],
-                tasks=reports,
-                executors=[
-                    link.ExecutorReport(
-                        framework_id=FrameworkID(each.framework_id), executor_info=each.info
-                    )
-                    for each in self._state.executors()
-                    if each.phase is not ExecutorPhase.ENDED
-                ],
-                frameworks=[each.info for each in self._state.frameworks.values()],
-                completed_frameworks=[each.info for each in self._state.completed],
-                total_resources=resources_to_wire(self._state.total),
-                operations=self._operations.reports(),
-            ),
-        )
+        return introduction.subscription(self._state, self._operations.reports())
 
     # --- the master speaks ---------------------------------------------------------------
 
@@ -157,7 +112,7 @@ class Frameworks:
         if self._state.agent_id != agent_id:
             self._state.agent_id = agent_id
             info = f"meta/slaves/{agent_id}/slave.info"
-            effects.append(Checkpoint(info, codec.encode(self.agent_info())))
+            effects.append(Checkpoint(info, codec.encode(introduction.agent_info(self._state))))
         # Files are written in order, so updates on their way to the disk are there before they go.
         resend = (*self._repeat_outstanding(), *self._operations.repeat_all())
         effects.append(Checkpoint(checkpoint.LATEST, agent_id.encode(), then=resend))
@@ -205,6 +160,9 @@ class Frameworks:
         executor = event.executor or task.executor
         if executor is not None:
             task.executor = executor
+            known = event.launch_executor or executor.executor_id.value in framework.executors
+            if not known:
+                return [*effects, *self._refuse_late(now, framework, [task])]
             return [*effects, *self._run_by(now, framework, executor, [task], is_group=False)]
         return [*effects, *self._run(now, framework, task)]
 
@@ -216,7 +174,22 @@ class Frameworks:
         for info in infos:
             info.executor = None if executor.type == "DEFAULT" else executor
         framework, effects = self._framework(event.framework_info)
+        if not event.launch_executor and executor.executor_id.value not in framework.executors:
+            return [*effects, *self._refuse_late(now, framework, infos)]
         return [*effects, *self._run_by(now, framework, executor, infos, is_group=True)]
+
+    def _refuse_late(
+        self, now: float, framework: FrameworkRecord, infos: list[TaskInfo]
+    ) -> list[Effect]:
+        """The executor that should run these has ended, which the master did not know."""
+        state = "TASK_DROPPED" if framework.can("PARTITION_AWARE") else "TASK_LOST"
+        effects: list[Effect] = []
+        for info in infos:
+            effects += self._tasks.refuse(
+                now, framework.id, info.task_id.value, state, "REASON_EXECUTOR_TERMINATED",
+                "Executor terminated",
+            )  # fmt: skip
+        return [*effects, *self._drop_if_idle(framework)]
 
     def _run_by(
         self,

@@ -22,6 +22,7 @@ from mesosphere.agent.core.draining import Draining
 from mesosphere.agent.core.executors import Executors
 from mesosphere.agent.core.frameworks import Frameworks
 from mesosphere.agent.core.gc import CHECK_TIMER, Garbage, allowed_age_s
+from mesosphere.agent.core.introduction import agent_info
 from mesosphere.agent.core.life_cycle import Phase
 from mesosphere.agent.core.operations import Operations
 from mesosphere.agent.core.recovery import Recovery
@@ -169,7 +170,7 @@ class AgentMachine:
         return [*effects, *self.frameworks.after_exit(now)]
 
     def _executor_called(self, now: float, event: ExecutorCalled) -> Effects:
-        return [*self.executors.called(now, event, self.frameworks.agent_info()),
+        return [*self.executors.called(now, event, agent_info(self.state)),
                 *self.frameworks.after_exit(now)]  # fmt: skip
 
     def _stream_closed(self, now: float, event: on.StreamClosed) -> Effects:

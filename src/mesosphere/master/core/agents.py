@@ -16,6 +16,7 @@ from mesosphere.kernel.http import Response, text_response
 from mesosphere.master.core import (
     departures,
     draining,
+    executors,
     frameworks,
     maintenance,
     operations,
@@ -219,10 +220,7 @@ def _take_report(
     for info in call.frameworks:
         if info.id is not None and info.id.value not in master.state.completed:
             frameworks.recover(master, info.id.value, info, now)
-    for executor in call.executors:
-        key = (executor.framework_id.value, executor.executor_info.executor_id.value)
-        agent.executors[key] = executor.executor_info
-    stopped: dict[str, None] = {}
+    stopped = executors.take_report(master, agent, call.executors)
     for report in call.tasks:
         framework = master.state.frameworks.get(report.task.framework_id.value)
         if framework is None:
@@ -344,7 +342,7 @@ def _exited(master: "MasterMachine", now: float, agent: Agent, call: link.Call) 
     if call.exited_executor is None:
         return "Expecting 'exited_executor' to be present"
     body = call.exited_executor
-    agent.executors.pop((body.framework_id.value, body.executor_id.value), None)
+    executors.release(master, agent, body.framework_id.value, body.executor_id.value)
     framework = master.state.frameworks.get(body.framework_id.value)
     if framework is not None:
         failure = scheduler.Failure(

@@ -12,6 +12,7 @@ from mesosphere.master.core import (
     enrolment,
     frameworks,
     inverse_offers,
+    launches,
     offers,
     operations,
     reconciliation,
@@ -25,7 +26,6 @@ from mesosphere.master.core.commands import (
 )
 from mesosphere.master.core.state import Agent, Framework, Offer
 from mesosphere.master.core.subscribers import first_event
-from mesosphere.master.core.validation import check_task
 from mesosphere.wire import mesos
 from mesosphere.wire.mesos import link, scheduler
 
@@ -33,9 +33,6 @@ if TYPE_CHECKING:
     from mesosphere.master.core.machine import MasterMachine
 
 ACCEPTED = Response(202)
-
-TASK_LIMIT = 10_000
-"""Tasks in one ACCEPT."""
 
 
 def take(master: "MasterMachine", now: float, event: SchedulerCalled) -> None:
@@ -130,47 +127,9 @@ def _apply(
     left: Resources,
     role: str,
 ) -> Resources:
-    if operation.type == "LAUNCH_GROUP":
-        _refuse_group(master, now, framework, operation)
-        return left
-    if operation.type != "LAUNCH" or operation.launch is None:
-        return operations.accept(master, now, framework, agent, operation, left, role)
-    for info in operation.launch.task_infos[:TASK_LIMIT]:
-        found: str | Resources = "Operation 'id' is not allowed for LAUNCH"
-        if operation.id is None:
-            found = check_task(info, framework, agent.id, left, role)
-        if isinstance(found, str):
-            _fail_task(master, now, framework, info, found)
-            continue
-        tasks.launch(master, now, framework, agent, info, found, role)
-        left = left - found.non_shared()
-    for info in operation.launch.task_infos[TASK_LIMIT:]:
-        _fail_task(master, now, framework, info, f"more than {TASK_LIMIT} tasks in one launch")
-    return left
-
-
-def _fail_task(
-    master: "MasterMachine", now: float, framework: Framework, info: mesos.TaskInfo, fault: str
-) -> None:
-    status = tasks.own_status(
-        info.task_id, "TASK_ERROR", "REASON_TASK_INVALID", fault, now, info.agent_id
-    )
-    master.state.count("master/tasks_error")
-    tasks.send(master, framework, status)
-
-
-def _refuse_group(
-    master: "MasterMachine", now: float, framework: Framework, operation: scheduler.Operation
-) -> None:
-    """Operations that this master does not carry out are refused, never pretended."""
-    reason = "LAUNCH_GROUP is not supported by this master"
-    if operation.launch_group is not None:
-        for info in operation.launch_group.task_group.tasks:
-            status = tasks.own_status(
-                info.task_id, "TASK_ERROR", "REASON_TASK_GROUP_INVALID", reason, now, info.agent_id
-            )
-            tasks.send(master, framework, status)
-    operations.refuse(master, framework, operation, reason)
+    if operation.type in launches.OPERATIONS:
+        return launches.apply(master, now, framework, agent, operation, left, role)
+    return operations.accept(master, now, framework, agent, operation, left, role)
 
 
 def _drop(

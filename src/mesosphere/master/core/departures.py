@@ -11,7 +11,7 @@ import msgspec
 
 from mesosphere.kernel.effects import EndStream
 from mesosphere.kernel.http import Response, text_response
-from mesosphere.master.core import inverse_offers, offers, operations, tasks
+from mesosphere.master.core import executors, inverse_offers, offers, operations, tasks
 from mesosphere.master.core.commands import AgentGone
 from mesosphere.master.core.registry import ADMITTED, GONE, UNREACHABLE, AgentRecord
 from mesosphere.master.core.state import Agent, Framework, TaskRecord
@@ -36,6 +36,7 @@ def replace(master: "MasterMachine", now: float, old: Agent) -> list[TaskRecord]
     for record in records:
         if record.holds_resources:
             tasks.discharge(master, record)
+    executors.leave_with(master, old)
     master.tree.add_total(old.total, sign=-1)
     master.state.drop_agent(old)
     return records

@@ -12,7 +12,7 @@ import msgspec
 
 from mesosphere.kernel.effects import CancelTimer, EndStream, Send, SetTimer, StartStream
 from mesosphere.kernel.http import text_response
-from mesosphere.master.core import enrolment, inverse_offers, offers, snapshot, tasks
+from mesosphere.master.core import enrolment, executors, inverse_offers, offers, snapshot, tasks
 from mesosphere.master.core.allocator.constraints import ConstraintsError, compile_constraints
 from mesosphere.master.core.config import HEARTBEAT_S
 from mesosphere.master.core.registry import FrameworkRecord
@@ -255,8 +255,9 @@ def remove(master: "MasterMachine", now: float, framework: Framework) -> None:
     for agent in master.state.agents.values():
         body = link.ShutdownFramework(framework_id=mesos.FrameworkID(framework.id))
         master.tell_agent(agent, link.Event(type="SHUTDOWN_FRAMEWORK", shutdown_framework=body))
-        for key in [key for key in agent.executors if key[0] == framework.id]:
-            del agent.executors[key]
+        for owner, executor_id in list(agent.executors):
+            if owner == framework.id:
+                executors.release(master, agent, owner, executor_id)
     for record in list(framework.tasks.values()):
         _end_with_framework(master, now, framework, record)
     for role in framework.roles:

@@ -87,9 +87,9 @@ def executors(master: "MasterMachine") -> answers.GetExecutors:
     """Every executor that is not a command task's."""
     return answers.GetExecutors(
         executors=[
-            answers.ExecutorEntry(executor_info=info, agent_id=mesos.AgentID(found.id))
+            answers.ExecutorEntry(executor_info=record.info, agent_id=mesos.AgentID(found.id))
             for found in master.state.agents.values()
-            for info in found.executors.values()
+            for record in found.executors.values()
         ]
     )
 

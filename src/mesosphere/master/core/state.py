@@ -1,9 +1,9 @@
 """What a master knows: agents, frameworks, tasks, offers. Plain data with indices.
 
 Invariants, held by the modules that change it: a task is in its framework's and its agent's index;
-an agent's `used` is the sum of its tasks that hold resources, `offered` that of its offers; the
-share tree is charged with both; an offer is in the index, its framework and its agent, or nowhere;
-an operation is in its agent's index, and in its framework's if it has an id.
+an agent's `used` is the sum of its executors and of its tasks that hold resources, `offered` that
+of its offers; the share tree is charged with both; an offer is in the index, its framework and its
+agent, or nowhere; an operation is in its agent's index, and in its framework's if it has an id.
 """
 
 from collections import deque
@@ -76,6 +76,15 @@ class Outage:
 
 
 @dataclass(slots=True)
+class ExecutorRecord:
+    """An executor on an agent, and what it holds besides its tasks."""
+
+    info: mesos.ExecutorInfo
+    resources: Resources
+    role: str
+
+
+@dataclass(slots=True)
 class Agent:
     """A registered agent. `stream` is None while its connection is broken.
 
@@ -100,7 +109,7 @@ class Agent:
     used: Resources = field(default_factory=Resources)
     offered: Resources = field(default_factory=Resources)
     tasks: dict[TaskKey, TaskRecord] = field(default_factory=dict)
-    executors: dict[tuple[str, str], mesos.ExecutorInfo] = field(default_factory=dict)
+    executors: dict[tuple[str, str], ExecutorRecord] = field(default_factory=dict)
     offers: dict[str, Offer] = field(default_factory=dict)
     operations: dict[bytes, mesos.OperationRecord] = field(default_factory=dict)
     slot: Slot | None = None  # made by the first cycle that sees it
@@ -171,7 +180,8 @@ class Framework:
     counts: dict[str, int] = field(default_factory=dict)
     operations: dict[str, mesos.OperationRecord] = field(default_factory=dict)  # those with an id
     unanswered: dict[str, scheduler.ReconcileTask | None] = field(default_factory=dict)
-    charges: int = 0  # changes of what its tasks hold
+    executors: dict[tuple[str, str], ExecutorRecord] = field(default_factory=dict)  # by agent
+    charges: int = 0  # changes of what its tasks and executors hold
     _known: tuple[mesos.FrameworkInfo, frozenset[str], tuple[str, ...]] | None = None
     _used: tuple[int, Resources] | None = None
 
@@ -200,10 +210,11 @@ class Framework:
 
     @property
     def used(self) -> Resources:
-        """What its tasks hold."""
+        """What its tasks and executors hold."""
         known = self._used
         if known is None or known[0] != self.charges:
-            held = (record.resources for record in self.tasks.values() if record.holds_resources)
+            held = [record.resources for record in self.tasks.values() if record.holds_resources]
+            held += [executor.resources for executor in self.executors.values()]
             known = self._used = (self.charges, sum_of(held))
         return known[1]
 

@@ -24,19 +24,16 @@ CHECKED = ("REASON_TASK_CHECK_STATUS_UPDATED", "REASON_TASK_HEALTH_CHECK_STATUS_
 """Updates that operators are told even though they change no state."""
 
 
-def launch(
+def enter(
     master: "MasterMachine",
-    now: float,
     framework: Framework,
     agent: Agent,
     info: mesos.TaskInfo,
     resources: Resources,
     role: str,
+    executor: mesos.ExecutorInfo | None,
 ) -> None:
-    """Charge a validated task and send it to its agent."""
-    executor = info.executor
-    if executor is not None and executor.framework_id is None:
-        executor.framework_id = mesos.FrameworkID(framework.id)
+    """Put a task that is about to be sent into the books."""
     task = mesos.Task(
         name=info.name,
         task_id=info.task_id,
@@ -50,22 +47,18 @@ def launch(
         container=info.container or (None if executor is None else executor.container),
         health_check=info.health_check,
         kill_policy=info.kill_policy,
-        user=user_of(info, framework),
+        user=user_of(info, executor, framework),
         limits=info.limits,
     )
     record = TaskRecord(task, resources, role, is_command=executor is None)
     add(master, framework, agent, record)
-    if executor is not None:
-        agent.executors[framework.id, executor.executor_id.value] = executor
-    run = link.RunTask(framework_info=framework.info, task=info, executor=executor)
-    master.tell_agent(agent, link.Event(type="RUN_TASK", run_task=run))
 
 
-def user_of(info: mesos.TaskInfo, framework: Framework) -> str:
+def user_of(info: mesos.TaskInfo, executor: mesos.ExecutorInfo | None, framework: Framework) -> str:
     """Who the task runs as."""
     command = info.command
-    if command is None and info.executor is not None:
-        command = info.executor.command
+    if command is None and executor is not None:
+        command = executor.command
     return (command.user if command is not None else None) or framework.info.user
 
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from mesosphere.kernel.conversions import as_held
 from mesosphere.kernel.ids import check_id
 from mesosphere.kernel.resources import Resources
-from mesosphere.master.core.state import Framework
+from mesosphere.master.core.state import Agent, Framework
 from mesosphere.wire import mesos
 from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos import scheduler
@@ -149,20 +149,25 @@ def check_framework(
 
 
 def check_task(
-    task: mesos.TaskInfo, framework: Framework, agent_id: str, left: Resources, role: str
+    task: mesos.TaskInfo,
+    framework: Framework,
+    agent: Agent,
+    left: Resources,
+    role: str,
+    executor: mesos.ExecutorInfo | None = None,
 ) -> str | Resources:
-    """A task of a LAUNCH against what is left of its offers: the fault, or its resources."""
+    """A task against what is left of its offers: the fault, or its resources.
+
+    `executor`: that of the task's group. What an executor holds is not the task's.
+    """
     identifier = task.task_id.value
-    fault = check_id(identifier, "Task ID") or _check_shape(task, agent_id)
+    fault = check_id(identifier, "Task ID") or _check_shape(task, agent.id, executor)
     if fault is not None:
         return fault
     if identifier in framework.tasks or identifier in framework.unreachable:
         return f"Task has duplicate ID: {identifier}"
-    listed = list(task.resources)
-    if task.executor is not None:
-        listed += task.executor.resources
     try:
-        resources = from_wire(listed)
+        resources = from_wire(task.resources)
     except WireError as error:
         return f"Task uses invalid resources: {error}"
     roles = {identity.allocation_role for identity, _ in resources} - {None}
@@ -179,20 +184,13 @@ def check_task(
     return wanted
 
 
-def _check_shape(task: mesos.TaskInfo, agent_id: str) -> str | None:
+def _check_shape(
+    task: mesos.TaskInfo, agent_id: str, executor: mesos.ExecutorInfo | None
+) -> str | None:
     if task.agent_id.value != agent_id:
         return f"Task uses invalid agent {task.agent_id.value} while agent {agent_id} is expected"
-    if (task.command is None) == (task.executor is None):
+    if executor is None and (task.command is None) == (task.executor is None):
         return "Task should have at least one (but not both) of CommandInfo or ExecutorInfo present"
-    if task.executor is not None:
-        executor = task.executor
-        if executor.type == "DEFAULT":
-            return "'ExecutorInfo.type' must not be DEFAULT for LAUNCH"
-        if executor.command is None:
-            return "'ExecutorInfo.command' must be set for 'CUSTOM' executor"
-        fault = check_id(executor.executor_id.value, "Executor ID")
-        if fault is not None:
-            return fault
     policy = task.kill_policy
     grace = None if policy is None else policy.grace_period
     if grace is not None and grace.nanoseconds < 0:

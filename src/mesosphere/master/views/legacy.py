@@ -57,7 +57,8 @@ def _executors(master: MasterMachine) -> dict[str, list[dict[str, Any]]]:
     """The custom executors of each framework, with their agents."""
     shown: dict[str, list[dict[str, Any]]] = {}
     for found in master.state.agents.values():
-        for (owner, executor_id), info in found.executors.items():
+        for (owner, executor_id), record in found.executors.items():
+            info = record.info
             entry = {
                 "executor_id": executor_id,
                 "name": info.name or "",

@@ -9,7 +9,7 @@ Source: ours; what it carries is that of Mesos, src/messages/messages.proto.
 """
 
 from mesosphere.wire.mesos.agents import AgentCapability, AgentInfo, DrainConfig, MasterInfo
-from mesosphere.wire.mesos.base import Double, Int32, UInt32, WireStruct
+from mesosphere.wire.mesos.base import Double, Int32, UInt32, WireStruct, emitted
 from mesosphere.wire.mesos.commands import KillPolicy
 from mesosphere.wire.mesos.enums import LinkCallType, LinkEventType, TaskState
 from mesosphere.wire.mesos.frameworks import FrameworkInfo
@@ -123,19 +123,22 @@ class Subscribed(WireStruct, kw_only=True):
 
 
 class RunTask(WireStruct, kw_only=True):
-    """Launch a task. `executor` is set for a task that a custom executor runs."""
+    """Launch a task. `executor` is set for a task that a custom executor runs; it is there already
+    if not `launch_executor`, and the task is dropped if it has ended."""
 
     framework_info: FrameworkInfo
     task: TaskInfo
     executor: ExecutorInfo | None = None
+    launch_executor: bool = emitted(True)
 
 
 class RunTaskGroup(WireStruct, kw_only=True):
-    """Launch all the tasks of a group, or none."""
+    """Launch all the tasks of a group, or none. `launch_executor`: see RunTask."""
 
     framework_info: FrameworkInfo
     executor: ExecutorInfo
     task_group: TaskGroupInfo
+    launch_executor: bool = emitted(True)
 
 
 class KillTask(WireStruct, kw_only=True):
