@@ -3,7 +3,7 @@
 from mesosphere.kernel import effects as do
 from mesosphere.kernel import events as on
 from mesosphere.kernel.exit_codes import ExitCode
-from tests.scenarios.agent.world import AGENT, World, make_task, registered
+from tests.scenarios.agent.world import AGENT, LEADER, World, make_task, registered
 
 LEAVE = on.StopRequested("USR1")
 
@@ -50,3 +50,16 @@ def test_an_agent_that_no_master_knows_leaves_without_a_word() -> None:
     world.give(LEAVE)
     world.wait(0)
     assert ends(world) == [ExitCode.CLEAN] and not goodbyes(world)
+
+
+def test_an_agent_that_said_goodbye_does_not_come_back_when_its_stream_ends() -> None:
+    for word in (
+        on.Disconnected("master", "the master has ended it"),
+        on.LeaderChanged("zk://h/mesos", LEADER),
+    ):
+        world = registered()
+        world.give(LEAVE)
+        world.wait(0)
+        assert goodbyes(world) == [AGENT]
+        world.give(word)
+        assert ends(world) == [ExitCode.CLEAN]

@@ -23,7 +23,7 @@ GOODBYE_S = 1.0
 
 
 class Leaving:
-    """`reason` is empty until the agent leaves."""
+    """`reason` is empty until the agent leaves; `has_gone` once it told its master so."""
 
     def __init__(self, state: State, link_: Registration) -> None:
         self._state = state
@@ -31,7 +31,7 @@ class Leaving:
         self.reason = ""
         self._code = ExitCode.CLEAN
         self._is_forgotten = False
-        self._is_said = False
+        self.has_gone = False
 
     def begin(self, reason: str, code: ExitCode) -> list[Effect]:
         """From here on there is no way back; the caller ends what runs."""
@@ -49,11 +49,11 @@ class Leaving:
 
     def go_on(self, anything_runs: bool) -> list[Effect]:
         """After each end: the process ends with the last."""
-        if not self.reason or not self._is_forgotten or anything_runs or self._is_said:
+        if not self.reason or not self._is_forgotten or anything_runs or self.has_gone:
             return []
         if self._code is not ExitCode.CLEAN or not self._link.is_registered:
             return self.end()
-        self._is_said = True
+        self.has_gone = True
         call = link.Call(
             type="UNREGISTER",
             agent_id=AgentID(self._state.agent_id or ""),

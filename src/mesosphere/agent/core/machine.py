@@ -256,6 +256,8 @@ class AgentMachine:
     # --- the link ------------------------------------------------------------------------
 
     def _leader(self, now: float, event: on.LeaderChanged) -> Effects:
+        if self.frameworks.leaving.has_gone:
+            return self.frameworks.leaving.end()
         effects = self.link.leader_changed(event)
         self.state.registered = False
         return effects
@@ -268,6 +270,8 @@ class AgentMachine:
 
     def _lost(self, reason: str) -> Effects:
         self.state.registered = False
+        if self.frameworks.leaving.has_gone:
+            return self.frameworks.leaving.end()
         return self.link.retry(reason)
 
     def _received(self, now: float, event: on.Received) -> Effects:
