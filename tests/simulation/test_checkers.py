@@ -43,7 +43,7 @@ TASK = TaskID("t1")
 @pytest.fixture
 def taps() -> Taps:
     world = World(1)
-    cluster = Cluster(world)
+    cluster = Cluster(world, reservers=1)
     cluster.start()
     world.run(20.0)
     return Taps(cluster)

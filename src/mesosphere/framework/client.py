@@ -54,6 +54,7 @@ from mesosphere.wire.mesos import (
     KillPolicy,
     OfferID,
     Operation,
+    OperationStatus,
     TaskID,
     TaskStatus,
     codec,
@@ -326,7 +327,7 @@ class FrameworkClient:
     def _lose(self, queued: Queued, reason: str, definite: bool) -> list[Happening]:
         if queued.tasks:
             self._reconciliation.ask(dict.fromkeys(queued.tasks))
-        if queued.call.type == "ACKNOWLEDGE":
+        if queued.call.type in ("ACKNOWLEDGE", "ACKNOWLEDGE_OPERATION_STATUS"):
             return []  # the agent repeats the update
         return [CallLost(queued.call.type, queued.tasks, reason, definite)]
 
@@ -399,6 +400,20 @@ class FrameworkClient:
             agent_id=status.agent_id, task_id=status.task_id, uuid=status.uuid
         )
         return self._send(scheduler.Call(type="ACKNOWLEDGE", acknowledge=body))
+
+    def acknowledge_operation(self, status: OperationStatus) -> list[Effect]:
+        """ACKNOWLEDGE_OPERATION_STATUS; does nothing for a status that needs none (no uuid)."""
+        if status.uuid is None or status.agent_id is None or status.operation_id is None:
+            return []
+        body = scheduler.AcknowledgeOperationStatus(
+            agent_id=status.agent_id,
+            operation_id=status.operation_id,
+            uuid=status.uuid.value,
+        )
+        call = scheduler.Call(
+            type="ACKNOWLEDGE_OPERATION_STATUS", acknowledge_operation_status=body
+        )
+        return self._send(call)
 
     def reconcile(self, tasks: Mapping[str, str | None]) -> list[Effect]:
         """Ask for tasks (id -> agent id if known) until each is answered; empty: ask for all."""

@@ -24,6 +24,8 @@ from mesosphere.simulation.containers import SimulatedContainers
 from mesosphere.simulation.ensemble import Ensemble
 from mesosphere.simulation.network import Network
 from mesosphere.simulation.node import Directory, Node
+from mesosphere.simulation.reserver import FILE as RESERVER_FILE
+from mesosphere.simulation.reserver import Reserver
 from mesosphere.simulation.scheduler import Book, Profile, SchedulerMachine
 from mesosphere.simulation.world import World
 from mesosphere.wire.mesos.agents import describe_master
@@ -45,6 +47,7 @@ class Cluster:
         marathons: int = 2,
         chronos: int = 2,
         schedulers: Sequence[tuple[Profile, Book]] = (),
+        reservers: int = 0,
     ) -> None:
         self.world = world
         self.network = Network(world)
@@ -53,6 +56,7 @@ class Cluster:
         self.directory.tasks = self._serving
         self.nodes: dict[str, Node] = {}
         self.hosts: dict[str, SimulatedContainers] = {}
+        self.is_quiet = False  # nobody begins anything new of itself
         for number in range(masters):
             self._add(f"master{number}", f"127.1.0.{number + 1}", 5050, "/mesos-registry", "master")
         for number in range(agents):
@@ -66,6 +70,8 @@ class Cluster:
             name = f"scheduler{number}"
             self._profiles[name] = found
             self._add(name, f"127.5.0.{number + 1}", 8000, "/none", "scheduler")
+        for number in range(reservers):
+            self._add(f"reserver{number}", f"127.6.0.{number + 1}", 4500, "/reserver", "reserver")
 
     def _add(self, name: str, host: str, port: int, root: str, kind: str) -> None:
         containers = None
@@ -78,6 +84,7 @@ class Cluster:
             "marathon": self._marathon,
             "chronos": self._chronos,
             "scheduler": self._scheduler,
+            "reserver": self._reserver,
         }
         self.nodes[name] = Node(
             self.world, self.network, self.ensemble, self.directory,
@@ -176,3 +183,14 @@ class Cluster:
         )
         machine = ChronosMachine(config, self._ids(node, life))
         return machine, chronos_api(machine)
+
+    def _reserver(self, node: Node, life: int) -> tuple[Machine, Api]:
+        known = node.disk.files.get(RESERVER_FILE)
+        machine = Reserver(
+            MASTERS,
+            node.host,
+            self._ids(node, life),
+            None if known is None else known.decode(),
+            lambda: self.is_quiet,
+        )
+        return machine, Api(Router(()), machine)

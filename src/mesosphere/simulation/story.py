@@ -7,6 +7,7 @@ from mesosphere.simulation.checkers.capacity import Capacity
 from mesosphere.simulation.checkers.launches import Launches
 from mesosphere.simulation.checkers.oversubscription import Oversubscription
 from mesosphere.simulation.checkers.parents import Parents, job_of
+from mesosphere.simulation.checkers.reservations import Reservations
 from mesosphere.simulation.checkers.terminal import Terminal
 from mesosphere.simulation.checkers.updates import Updates
 from mesosphere.simulation.checkers.writers import Writers
@@ -49,7 +50,7 @@ class Story:
 
     def __init__(self, seed: int) -> None:
         self.world = World(seed)
-        self.cluster = Cluster(self.world)
+        self.cluster = Cluster(self.world, reservers=1)
         self.taps = Taps(self.cluster)
         self.operator = Operator(self.world, self.cluster)
         self.faults = Faults(self.cluster)
@@ -59,6 +60,7 @@ class Story:
         Terminal(self.taps)
         Updates(self.taps)
         Writers(self.taps)
+        Reservations(self.taps)
         Parents(self.taps, PARENTS)
         Capacity(self.taps)
         self.runs: dict[str, int] = {}
@@ -71,6 +73,7 @@ class Story:
         self.world.at(QUIET_S, self.faults.strike)
         self.world.run(QUIET_S + TROUBLE_S)
         self.faults.heal()
+        self.cluster.is_quiet = True
         end = QUIET_S + TROUBLE_S
         for _ in range(int(HEALING_S / LOOK_S)):
             end += LOOK_S
@@ -150,7 +153,15 @@ class Story:
                 found.append(f"{app} has {len(here)} of {wanted} instances")
             elif wish is not None:
                 found += self._faulty(app, wish, here)
-        return found + self._wrong_jobs()
+        return found + self._wrong_jobs() + self._open_operations()
+
+    def _open_operations(self) -> list[str]:
+        """Operations that are not acknowledged, though nothing hinders it."""
+        return [
+            f"{node.name} has {len(waiting)} operations to tell of"
+            for node in self.cluster.of("agent")
+            if (waiting := node.machine.state.operations)  # type: ignore[attr-defined]
+        ]
 
     @staticmethod
     def _faulty(app: str, wish: dict[str, Any], here: list[Container]) -> list[str]:

@@ -10,7 +10,7 @@ from mesosphere.simulation.ensemble import Client
 from mesosphere.simulation.node import Node
 from mesosphere.wire.mesos import codec, link, scheduler
 
-FRAMEWORKS = ("marathon", "chronos", "scheduler")
+FRAMEWORKS = ("marathon", "chronos", "scheduler", "reserver")
 
 
 class Taps:
@@ -46,9 +46,7 @@ class Taps:
     def _step(self, node: Node, event: on.Event, effects: list[fx.Effect]) -> None:
         kind = node.name.rstrip("0123456789")
         if type(event) is on.Received:
-            if kind in ("marathon", "chronos", "scheduler") and event.stream.startswith(
-                "framework/"
-            ):
+            if kind in FRAMEWORKS and event.stream.startswith("framework/"):
                 found = codec.decode(event.record, scheduler.Event)
                 self._each(self.on_scheduler_event, node, found)
             elif kind == "agent":

@@ -211,7 +211,7 @@ class Operations:
         pending = self._pending()
         there = paths(state.config.host.work_dir, state.total)
         for each in pending:
-            each.generation = self._generation
+            each.generation = each.generation or self._generation
         make = tuple(path for each in pending for path in each.make if path in there)
         remove = tuple(path for each in pending for path in each.remove if path not in there)
         change = ChangeVolumes(str(self._generation), make, remove)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from mesosphere.kernel.conversions import as_held
+from mesosphere.kernel.conversions import as_held, each_once
 from mesosphere.kernel.effects import EndStream, Send, StartStream
 from mesosphere.kernel.http import Response, text_response
 from mesosphere.master.core import (
@@ -300,7 +300,9 @@ def _ask_for_unreported(master: "MasterMachine", agent: Agent, records: list[Tas
         framework = master.state.frameworks.get(record.key[0])
         if framework is None or record.key in agent.tasks:
             continue
-        record.holds_resources = not is_terminal(record.task.state)
+        # The volume that it was to use may never have been made.
+        fits = agent.total.contains(each_once(agent.used + record.resources))
+        record.holds_resources = fits and not is_terminal(record.task.state)
         tasks.add(master, framework, agent, record)
         asked.append(
             link.ReconcileTask(framework_id=record.task.framework_id, task_id=record.task.task_id)

@@ -1,5 +1,6 @@
 """By the books of the leading master, no agent's tasks and offers take more than it has."""
 
+from mesosphere.kernel.conversions import each_once
 from mesosphere.kernel.resources import Resources
 from mesosphere.simulation.node import Node
 from mesosphere.simulation.taps import Taps
@@ -24,7 +25,7 @@ class Books:
             if seen and seen[0] is used and seen[1] is offered and seen[2] is total:
                 continue
             self._seen[agent.id] = (used, offered, total)
-            held = used + offered
+            held = each_once(used + offered)
             if not total.contains(held):
                 raise Violation(
                     f"{node.name} has given away more of {agent.id} than there is:"

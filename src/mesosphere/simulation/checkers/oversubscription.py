@@ -4,6 +4,7 @@ Tasks that are being ended because their framework was removed do not count: the
 resources away at once, as the original does.
 """
 
+from mesosphere.kernel.conversions import each_once
 from mesosphere.kernel.resources import EMPTY, Resources
 from mesosphere.simulation.node import Node
 from mesosphere.simulation.taps import Taps
@@ -21,7 +22,7 @@ class Oversubscription:
         """After a step."""
         if node.name.startswith("agent"):
             state = node.machine.state  # type: ignore[attr-defined]
-            used, total = state.used(), state.config.resources
+            used, total = each_once(state.used()), state.total
             if not total.contains(used) and not total.contains(used - self._ending(state)):
                 raise Violation(f"{node.name} is oversubscribed: {used} of {total}")
 
