@@ -12,6 +12,7 @@ from mesosphere.simulation.checkers.closed import Closed
 from mesosphere.simulation.checkers.gone import Gone
 from mesosphere.simulation.checkers.launches import Launches
 from mesosphere.simulation.checkers.oversubscription import Oversubscription
+from mesosphere.simulation.checkers.reservations import Reservations
 from mesosphere.simulation.checkers.terminal import Terminal
 from mesosphere.simulation.checkers.updates import Updates
 from mesosphere.simulation.checkers.writers import Writers
@@ -65,6 +66,7 @@ class MastersStory:
             marathons=0,
             chronos=0,
             schedulers=[(profile, self.books[profile.name]) for profile in PROFILES],
+            reservers=1,
         )
         for node in (*self.cluster.of("agent"), *self.cluster.of("scheduler")):
             node.expected_ends = (*node.expected_ends, *DISMISSED)
@@ -79,6 +81,7 @@ class MastersStory:
         Updates(self.taps)
         Writers(self.taps)
         Closed(self.taps)
+        Reservations(self.taps)
         Gone(self.taps, self.administrator)
 
     def run(self) -> str:
@@ -90,6 +93,7 @@ class MastersStory:
         end = QUIET_S + TROUBLE_S
         self.world.run(end)
         self.faults.heal()
+        self.cluster.is_quiet = True
         self._launched_before = {name: book.count for name, book in self.books.items()}
         for _ in range(int(HEALING_S / LOOK_S)):
             end += LOOK_S
