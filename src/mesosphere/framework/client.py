@@ -54,7 +54,6 @@ from mesosphere.wire.mesos import (
     KillPolicy,
     OfferID,
     Operation,
-    OperationStatus,
     TaskID,
     TaskStatus,
     codec,
@@ -401,18 +400,8 @@ class FrameworkClient:
         )
         return self._send(scheduler.Call(type="ACKNOWLEDGE", acknowledge=body))
 
-    def acknowledge_operation(self, status: OperationStatus) -> list[Effect]:
-        """ACKNOWLEDGE_OPERATION_STATUS; does nothing for a status that needs none (no uuid)."""
-        if status.uuid is None or status.agent_id is None or status.operation_id is None:
-            return []
-        body = scheduler.AcknowledgeOperationStatus(
-            agent_id=status.agent_id,
-            operation_id=status.operation_id,
-            uuid=status.uuid.value,
-        )
-        call = scheduler.Call(
-            type="ACKNOWLEDGE_OPERATION_STATUS", acknowledge_operation_status=body
-        )
+    def send(self, call: scheduler.Call) -> list[Effect]:
+        """Any other call of the scheduler API; its framework id is filled in."""
         return self._send(call)
 
     def reconcile(self, tasks: Mapping[str, str | None]) -> list[Effect]:

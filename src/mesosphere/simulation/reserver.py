@@ -83,11 +83,20 @@ class Reserver:
         if happening.update_operation_status is not None:
             status = happening.update_operation_status.status
             self.finished += status.state == "OPERATION_FINISHED"
-            return self._client.acknowledge_operation(status)
+            return self._acknowledge(status)
         effects: list[Effect] = []
         for offer in happening.offers.offers if happening.offers is not None else ():
             effects += self._client.accept([offer.id.value], self._decide(offer), 2.0)
         return effects
+
+    def _acknowledge(self, status: mesos.OperationStatus) -> list[Effect]:
+        if status.uuid is None or status.operation_id is None:
+            return []
+        body = scheduler.AcknowledgeOperationStatus(
+            agent_id=status.agent_id, operation_id=status.operation_id, uuid=status.uuid.value
+        )
+        kind = "ACKNOWLEDGE_OPERATION_STATUS"
+        return self._client.send(scheduler.Call(type=kind, acknowledge_operation_status=body))
 
     # --- what to do with an offer ---------------------------------------------------------------
 
