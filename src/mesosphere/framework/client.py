@@ -10,7 +10,7 @@ Vocabulary: a *happening* is what the holder must know: an Event of the schedule
 Invariants: at most one stream; calls only while subscribed and in order (`framework.calls`);
 every task of a launch that may not have arrived is reconciled; offers die with the subscription.
 
-Source: Mesos, "Scheduler HTTP API", "Task reconciliation"; src/scheduler/scheduler.cpp for back-off.
+Source: Mesos, "Scheduler HTTP API", "Task reconciliation"; src/scheduler/scheduler.cpp (back-off).
 """
 
 from collections.abc import Callable, Mapping, Sequence
