@@ -34,6 +34,7 @@ class Ledger:
         self._flying: list[Continuation] | None = None
         self._count = 0
         self._epoch = 0
+        self.flown_at = 0.0
 
     def take_office(self, identity: bytes, known_version: int | None) -> Commit:
         """The first transaction of a new leader: refuses every writer before it."""
@@ -59,6 +60,11 @@ class Ledger:
     def after(self, continuation: Continuation) -> None:
         """Do this once everything marked so far is durable."""
         self._waiting.append(continuation)
+
+    @property
+    def queued(self) -> int:
+        """Nodes that wait for a transaction of theirs."""
+        return len(self._dirty)
 
     def forget(self) -> None:
         """Drop marks: what is in memory was just read from the store."""
@@ -89,6 +95,7 @@ class Ledger:
         if not self._dirty:
             self._flying, self._waiting = self._waiting, []
         self._count += 1
+        self.flown_at = now
         commit = Commit(f"{self._name}/{self._count}", (Check(EPOCH, self._epoch), *writes))
         return [*effects, commit]
 

@@ -36,6 +36,13 @@ FLAGS: tuple[Flag, ...] = (
         "Allocation",
         "offers are taken back after this time, 0secs: never (the original never does)",
     ),
+    Flag(
+        "publish_per_framework_metrics",
+        "bool",
+        True,
+        "Metrics",
+        "metrics of each framework beside those of the master",
+    ),
     Flag("filter_gpu_resources", "bool", True, "Allocation", "keep GPU agents for GPU frameworks"),
     Flag(
         "min_allocatable_resources",

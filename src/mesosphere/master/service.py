@@ -68,6 +68,7 @@ def configure(settings: Settings) -> MasterConfig:
         roles=settings.roles,
         weights=_weights(settings.weights),
         filter_gpu_resources=settings.filter_gpu_resources,
+        publish_per_framework_metrics=settings.publish_per_framework_metrics,
         min_allocatable=_least(settings.min_allocatable_resources),
         agent_recovery_factor=_factor(settings.allocator_agent_recovery_factor),
         allocator_recovery_timeout_s=settings.allocator_recovery_timeout,

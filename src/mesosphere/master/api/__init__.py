@@ -65,6 +65,9 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/unreserve", operations.unreserve, "take reservations back"),
     Route("POST", "/create-volumes", operations.create_volumes, "make persistent volumes"),
     Route("POST", "/destroy-volumes", operations.destroy_volumes, "destroy persistent volumes"),
+    Route(
+        "GET", "/registrar(1)/registry", legacy.show_registry, "what is kept for the next leader"
+    ),
     Route("GET", "/logging/toggle", system.toggle_logging, "how much is logged, for a time"),
     Route("POST", "/logging/toggle", system.toggle_logging, "how much is logged, for a time"),
     Route("GET", "/system/stats", system.show_system, "the host's gauges"),

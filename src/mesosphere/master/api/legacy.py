@@ -9,7 +9,7 @@ from mesosphere.kernel.http import Request, text_response
 from mesosphere.master.api.answers import Answer, json_answer, whole_number
 from mesosphere.master.core import commands
 from mesosphere.master.core.machine import MasterMachine
-from mesosphere.master.views import legacy
+from mesosphere.master.views import legacy, registry
 
 TASKS_LIMIT = 100
 TASKS_LIMIT_MOST = 100_000
@@ -50,6 +50,11 @@ def show_tasks(master: MasterMachine, now: float, request: Request) -> Answer:
         request.first("task_id"),
     )
     return json_answer(request, found)
+
+
+def show_registry(master: MasterMachine, now: float, request: Request) -> Answer:
+    """What is kept for the next leader."""
+    return json_answer(request, registry.registry(master))
 
 
 def tear_down(master: MasterMachine, now: float, request: Request) -> Answer:

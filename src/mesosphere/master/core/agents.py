@@ -39,6 +39,18 @@ if TYPE_CHECKING:
 
 ACCEPTED = Response(202)
 GONE_MESSAGE = "Agent has been marked gone"
+MESSAGES: Mapping[str, str] = {
+    kind: f"master/messages_{name}"
+    for kind, name in {
+        "UPDATE": "status_update",
+        "UPDATE_OPERATION": "operation_status_update",
+        "UNREGISTER": "unregister_slave",
+        "EXITED_EXECUTOR": "exited_executor",
+        "MESSAGE": "executor_to_framework",
+    }.items()
+}
+"""Counters of calls, by the names of the original's messages."""
+
 STREAM_LIMIT_BYTES = 64 * 1024 * 1024
 
 
@@ -60,6 +72,8 @@ def take(master: "MasterMachine", now: float, event: AgentCalled) -> None:
         master.reply(event.request, text_response(403, "Agent is not subscribed on this stream"))
     else:
         agent.missed_pings = 0
+        if call.type in MESSAGES:
+            master.state.count(MESSAGES[call.type])
         if master.state.removals:
             removals.cancel(master, agent.id)
         fault = _CALLS[call.type](master, now, agent, call)
@@ -199,6 +213,7 @@ def _admit(
     operations.take_report(master, agent, call.operations, earlier)
     _ask_for_unreported(master, agent, unreported)
     state.count("master/slave_registrations" if is_new else "master/slave_reregistrations")
+    state.count("master/messages_register_slave" if is_new else "master/messages_reregister_slave")
     master.log(
         "info",
         "agent_admitted",

@@ -34,6 +34,25 @@ if TYPE_CHECKING:
 
 ACCEPTED = Response(202)
 
+MESSAGES: Mapping[str, str] = {
+    kind: f"master/messages_{name}"
+    for kind, name in {
+        "TEARDOWN": "unregister_framework",
+        "ACCEPT": "launch_tasks",
+        "DECLINE": "decline_offers",
+        "REVIVE": "revive_offers",
+        "SUPPRESS": "suppress_offers",
+        "KILL": "kill_task",
+        "ACKNOWLEDGE": "status_update_acknowledgement",
+        "ACKNOWLEDGE_OPERATION_STATUS": "operation_status_update_acknowledgement",
+        "RECONCILE": "reconcile_tasks",
+        "RECONCILE_OPERATIONS": "reconcile_operations",
+        "MESSAGE": "framework_to_executor",
+        "REQUEST": "resource_request",
+    }.items()
+}
+"""Counters of calls, by the names of the messages that they replaced."""
+
 
 def take(master: "MasterMachine", now: float, event: SchedulerCalled) -> None:
     """A scheduler call that is valid by itself."""
@@ -52,8 +71,9 @@ def take(master: "MasterMachine", now: float, event: SchedulerCalled) -> None:
         master.reply(event.request, fault)
         return
     assert framework is not None
-    name = f"calls/{call.type.lower()}"
-    framework.counts[name] = framework.counts.get(name, 0) + 1
+    framework.count(f"calls/{call.type.lower()}")
+    if call.type in MESSAGES:
+        master.state.count(MESSAGES[call.type])
     if call.type == "UPDATE_FRAMEWORK":
         assert call.update_framework is not None
         frameworks.update(master, now, framework, event.request, call.update_framework)
@@ -91,7 +111,7 @@ def accept(master: "MasterMachine", now: float, framework: Framework, call: sche
             offers.give_back(master, now, offer)
         _drop(master, now, framework, body, "REASON_INVALID_OFFERS", fault)
         return
-    framework.counts["offers/accepted"] = framework.counts.get("offers/accepted", 0) + len(pool)
+    framework.count("offers/accepted", len(pool))
     agent = master.state.agents[pool[0].agent]
     role = pool[0].role
     left = offers.sum_of(pool)
@@ -102,7 +122,7 @@ def accept(master: "MasterMachine", now: float, framework: Framework, call: sche
         master.tree.release(role, framework.id, offer.resources)
     offered = left
     for operation in body.operations:
-        _count_operation(framework, operation.type)
+        framework.count(f"operations/{operation.type.lower()}")
         left = _apply(master, now, framework, agent, operation, left, role)
     # What was converted and not used is offered again at once; only the rest was refused.
     refused = left - (left - offered)
@@ -111,11 +131,6 @@ def accept(master: "MasterMachine", now: float, framework: Framework, call: sche
         offers.refuse(master, now, rest, refused, refuse_s)
     else:
         master.make_dirty(agent.id)
-
-
-def _count_operation(framework: Framework, kind: str) -> None:
-    for name in ("operations", f"operations/{kind.lower()}"):
-        framework.counts[name] = framework.counts.get(name, 0) + 1
 
 
 def _apply(
@@ -167,8 +182,7 @@ def decline(
         offer = framework.offers.get(offer_id.value)
         if offer is not None:
             offers.give_back(master, now, offer, refuse_s)
-            name = "offers/declined"
-            framework.counts[name] = framework.counts.get(name, 0) + 1
+            framework.count("offers/declined")
 
 
 # --- the others ---------------------------------------------------------------------------------

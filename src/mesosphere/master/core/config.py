@@ -31,6 +31,7 @@ class MasterConfig(msgspec.Struct, frozen=True):
     roles: tuple[str, ...] = ()
     weights: dict[str, float] = {}
     filter_gpu_resources: bool = True
+    publish_per_framework_metrics: bool = True
     agent_recovery_factor: float = 0.8
     allocator_recovery_timeout_s: float = 600.0
     min_allocatable: Alternatives = LEAST

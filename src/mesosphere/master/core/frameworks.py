@@ -68,6 +68,12 @@ def subscribe(master: "MasterMachine", now: float, event: "SchedulerCalled") -> 
             _fail_over(master, later, framework, info)
         _constrain(framework, call)
         _attach(master, framework, event)
+        framework.count("calls/subscribe")
+        master.state.count(
+            "master/messages_register_framework"
+            if is_new
+            else "master/messages_reregister_framework"
+        )
         _persist(master, framework, framework.info)
         _welcome(master, framework)
 

@@ -68,6 +68,7 @@ from mesosphere.master.core.registry import ADMITTED, GONE, UNREACHABLE, Registr
 from mesosphere.master.core.shapes import Shapes
 from mesosphere.master.core.state import Agent, Framework, State
 from mesosphere.master.core.subscribers import Subscribers
+from mesosphere.master.core.timings import Timings
 from mesosphere.wire import recordio
 from mesosphere.wire.mesos import MasterInfo, codec, link, scheduler
 from mesosphere.wire.mesos.base import WireStruct
@@ -111,6 +112,7 @@ class MasterMachine:
         self.elected_at = 0.0
         self.gauges: dict[str, float] = {}
         self.verbosity = Verbosity()
+        self.timings = Timings()
         self.revision = 0  # of what pages show: the same number, the same pages
         self._pages: dict[str, tuple[int, Any]] = {}
         self.dirty: dict[str, None] = {}  # agents for the next allocation cycle
@@ -140,6 +142,8 @@ class MasterMachine:
         _HANDLERS[type(event)](self, now, event)
         if self.state.relieved:
             draining.check_relieved(self, now)
+        if self.dirty:
+            self.timings.wait(now)
         if self.is_recovered:
             self.out += self.registry.ledger.flush(now)
         out, self.out = self.out, []
@@ -152,6 +156,7 @@ class MasterMachine:
             self.elected_at = now
             self.log("info", "elected", id=self.id)
             self.out.append(Load("registry", "/"))
+            self.timings.load_began_at = now
         elif self.is_leader and not event.mine:
             leader = "nobody" if self.leader is None else self.leader.pid
             self.out.append(Halt(ExitCode.LEADERSHIP_LOST, f"{leader} leads now"))
@@ -169,6 +174,7 @@ class MasterMachine:
         except ValueError as error:
             self.out.append(Halt(ExitCode.STORE_FAILED, f"the registry can't be read: {error}"))
             return
+        self.timings.loaded(now)
         version = event.entries[EPOCH][1] if EPOCH in event.entries else None
         self.out.append(self.registry.ledger.take_office(self.id.encode(), version))
 
@@ -180,6 +186,7 @@ class MasterMachine:
             self.registry.ledger.hold_office(event.versions[EPOCH])
             self._recover(now)
         else:
+            self.timings.stored(now, self.registry.ledger.flown_at)
             # Continuations write to `out` and may return effects of their own.
             self.out += self.registry.ledger.committed(now)
 
@@ -240,6 +247,7 @@ class MasterMachine:
         elif name == SOON_TIMER:
             batch = list(self.dirty)
             self.dirty.clear()
+            self.timings.allocated(now)
             offers.allocate(self, now, batch)
             if self.state.outages:
                 inverse_offers.send(self, now, batch)
@@ -292,8 +300,7 @@ class MasterMachine:
         """Write an event on a framework's stream; False when it is not connected."""
         if framework.stream is None:
             return False
-        name = f"events/{event.type.lower()}"
-        framework.counts[name] = framework.counts.get(name, 0) + 1
+        framework.count(f"events/{event.type.lower()}")
         self.out.append(Send(framework.stream, framework.media.record(event)))
         return True
 

@@ -41,8 +41,7 @@ def allocate(master: "MasterMachine", now: float, agent_ids: Sequence[str]) -> N
         made.setdefault(grant.framework, []).append(_make(master, now, grant))
     for framework_id, listed in made.items():
         framework = master.state.frameworks[framework_id]
-        count = framework.counts.get("offers/sent", 0)
-        framework.counts["offers/sent"] = count + len(listed)
+        framework.count("offers/sent", len(listed))
         for start in range(0, len(listed), OFFERS_PER_EVENT):
             batch = scheduler.Offers(offers=listed[start : start + OFFERS_PER_EVENT])
             master.tell(framework, scheduler.Event(type="OFFERS", offers=batch))
@@ -136,7 +135,7 @@ def rescind(master: "MasterMachine", now: float, offer: Offer, refuse_s: float =
     if framework is not None:
         event = scheduler.Rescind(offer_id=mesos.OfferID(offer.id))
         master.tell(framework, scheduler.Event(type="RESCIND", rescind=event))
-        framework.counts["offers/rescinded"] = framework.counts.get("offers/rescinded", 0) + 1
+        framework.count("offers/rescinded")
 
 
 def expire(master: "MasterMachine", now: float) -> None:

@@ -109,6 +109,12 @@ class Registry:
         self.documents[path] = data
         self.ledger.mark(path)
 
+    def size_bytes(self) -> int:
+        """What the nodes hold together, but for the frameworks'."""
+        return sum(len(part) for parts in self._buckets.values() for part in parts.values()) + sum(
+            map(len, self.documents.values())
+        )
+
     def load(self, entries: dict[str, tuple[bytes, int]]) -> None:
         """Read the store's content. Raises ValueError for what can't be read."""
         for path in sorted(entries):

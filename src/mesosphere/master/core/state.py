@@ -190,6 +190,10 @@ class Framework:
         """Whether its stream is open."""
         return self.stream is not None
 
+    def count(self, name: str, by: int = 1) -> None:
+        """Raise a counter of its metrics."""
+        self.counts[name] = self.counts.get(name, 0) + by
+
     @property
     def roles(self) -> tuple[str, ...]:
         """The roles it subscribed to."""

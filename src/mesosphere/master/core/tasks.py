@@ -118,6 +118,9 @@ def move(
                 _hold(master, record)
     if moved and is_terminal(task.state):
         master.state.count(f"master/tasks_{task.state.removeprefix('TASK_').lower()}")
+        framework = master.state.frameworks.get(record.key[0])
+        if framework is not None:
+            framework.count(f"tasks/terminal/{task.state.lower()}")
     if moved or changed or status.reason in CHECKED:
         body = answers.TaskUpdated(framework_id=task.framework_id, status=status, state=task.state)
         master.publish("TASK_UPDATED", body)

@@ -11,7 +11,7 @@ from mesosphere.kernel.resources import Resources, compact
 from mesosphere.master.core.state import Agent, Framework, Offer, TaskRecord
 from mesosphere.wire import mesos
 from mesosphere.wire.mesos import codec
-from mesosphere.wire.mesos.resources_codec import Format, to_wire
+from mesosphere.wire.mesos.resources_codec import Format, from_wire, to_wire
 
 
 def attributes(listed: Iterable[mesos.Attribute]) -> dict[str, Any]:
@@ -60,10 +60,32 @@ def task(record: TaskRecord) -> dict[str, Any]:
         shown["user"] = found.user
     if found.labels is not None:
         shown["labels"] = codec.to_plain(found.labels.labels)
+    if found.limits:
+        shown["limits"] = {name: codec.to_plain(most.value) for name, most in found.limits.items()}
     for name in ("discovery", "container", "health_check"):
         value = getattr(found, name)
         if value is not None:
             shown[name] = codec.to_plain(value)
+    return shown
+
+
+def executor(found: mesos.ExecutorInfo, agent_id: str, framework_id: str) -> dict[str, Any]:
+    """A custom executor on an agent."""
+    shown: dict[str, Any] = {
+        "executor_id": found.executor_id.value,
+        "name": found.name or "",
+        "framework_id": framework_id,
+        "command": {} if found.command is None else codec.to_plain(found.command),
+        "resources": compact(from_wire(found.resources)),
+        "slave_id": agent_id,
+    }
+    roles = [each.allocation_info.role for each in found.resources if each.allocation_info]
+    if roles and roles[0] is not None:
+        shown["role"] = roles[0]
+    if found.labels is not None:
+        shown["labels"] = codec.to_plain(found.labels.labels)
+    if found.type is not None:
+        shown["type"] = found.type
     return shown
 
 

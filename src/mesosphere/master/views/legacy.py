@@ -13,6 +13,7 @@ from mesosphere.master.core.machine import MasterMachine
 from mesosphere.master.core.state import Framework, TaskRecord
 from mesosphere.master.views import entries, pieces
 from mesosphere.master.views.pieces import Chunks
+from mesosphere.wire import mesos
 from mesosphere.wire.mesos import codec
 
 BUILD = {
@@ -48,25 +49,22 @@ def recovered_agents(master: MasterMachine) -> list[dict[str, Any]]:
             "hostname": info.hostname,
             "port": info.port,
             "attributes": entries.attributes(info.attributes),
+            **_domain(info.domain),
         }
         for agent_id, info in master.state.recovered.items()
     ]
+
+
+def _domain(domain: mesos.DomainInfo | None) -> dict[str, Any]:
+    return {} if domain is None else {"domain": codec.to_plain(domain)}
 
 
 def _executors(master: MasterMachine) -> dict[str, list[dict[str, Any]]]:
     """The custom executors of each framework, with their agents."""
     shown: dict[str, list[dict[str, Any]]] = {}
     for found in master.state.agents.values():
-        for (owner, executor_id), record in found.executors.items():
-            info = record.info
-            entry = {
-                "executor_id": executor_id,
-                "name": info.name or "",
-                "framework_id": owner,
-                "command": {} if info.command is None else codec.to_plain(info.command),
-                "slave_id": found.id,
-            }
-            shown.setdefault(owner, []).append(entry)
+        for (owner, _), record in found.executors.items():
+            shown.setdefault(owner, []).append(entries.executor(record.info, found.id, owner))
     return shown
 
 
@@ -124,8 +122,9 @@ def state(master: MasterMachine) -> Chunks:
             "pid": leader.pid,
             "port": leader.port,
             "hostname": leader.hostname,
-            **({} if leader.domain is None else {"domain": codec.to_plain(leader.domain)}),
+            **_domain(leader.domain),
         },
+        **_domain(master.info.domain),
         "flags": master.config.flags,
         "slaves": pieces.listed([pieces.agent(found) for found in known.agents.values()]),
         "recovered_slaves": recovered_agents(master),
@@ -135,8 +134,9 @@ def state(master: MasterMachine) -> Chunks:
     }
     if master.config.cluster is not None:
         shown["cluster"] = master.config.cluster
-    if master.info.domain is not None:
-        shown["domain"] = codec.to_plain(master.info.domain)
+    for name in ("log_dir", "external_log_file"):
+        if name in master.config.flags:
+            shown[name] = master.config.flags[name]
     return pieces.page(shown)
 
 

@@ -8,9 +8,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 from mesosphere.kernel.resources import number, sum_of
+from mesosphere.master.core import agents, calls
 from mesosphere.master.core.machine import MasterMachine
 from mesosphere.master.core.state import Agent
-from mesosphere.master.views import allocation
+from mesosphere.master.views import allocation, framework_metrics
 
 SCALARS = ("cpus", "gpus", "mem", "disk")
 COUNTERS = (
@@ -49,24 +50,43 @@ COUNTERS = (
     "master/operations/dropped",
     "master/operations/gone_by_operator",
     "allocator/mesos/allocation_runs",
+    "master/dropped_messages",
+    "master/http_cache_hits",
+    "master/event_queue_messages",
+    "master/event_queue_dispatches",
+    "master/event_queue_http_requests",
+    "master/messages_register_framework",
+    "master/messages_reregister_framework",
+    "master/messages_deactivate_framework",
+    "master/messages_register_slave",
+    "master/messages_reregister_slave",
+    "master/messages_update_slave",
+    "master/messages_authenticate",
+    "master/valid_framework_to_executor_messages",
+    "master/invalid_framework_to_executor_messages",
+    "master/valid_executor_to_framework_messages",
+    "master/invalid_executor_to_framework_messages",
+    *calls.MESSAGES.values(),
+    *agents.MESSAGES.values(),
 )
+"""Counters that are there from the start. Nothing ever waits in a queue: a step ends at once."""
 
 
 def snapshot(master: MasterMachine) -> dict[str, float]:
     """`/metrics/snapshot`: a flat object."""
     state = master.state
-    agents, frameworks = list(state.agents.values()), list(state.frameworks.values())
-    connected = sum(1 for agent in agents if agent.is_connected)
-    active = sum(1 for agent in agents if agent.is_connected and agent.is_active)
+    known, frameworks = list(state.agents.values()), list(state.frameworks.values())
+    connected = sum(1 for agent in known if agent.is_connected)
+    active = sum(1 for agent in known if agent.is_connected and agent.is_active)
     subscribed = sum(1 for framework in frameworks if framework.is_connected)
     values: dict[str, float] = dict.fromkeys(COUNTERS, 0)
     values |= {
         "master/elected": float(master.is_recovered),
         "master/uptime_secs": master.gauges.get("process/uptime_secs", 0.0),
         "master/slaves_connected": connected,
-        "master/slaves_disconnected": len(agents) - connected,
+        "master/slaves_disconnected": len(known) - connected,
         "master/slaves_active": active,
-        "master/slaves_inactive": len(agents) - active,
+        "master/slaves_inactive": len(known) - active,
         "master/slaves_unreachable": len(state.unreachable),
         "master/frameworks_connected": subscribed,
         "master/frameworks_disconnected": len(frameworks) - subscribed,
@@ -87,23 +107,45 @@ def snapshot(master: MasterMachine) -> dict[str, float]:
         if name not in COUNTERS:
             values[name] = count
     values["master/tasks_unreachable"] = unreachable
-    values |= _pending_operations(agents)
-    whole = sum_of(agent.total for agent in agents)
-    in_use = sum_of(agent.used for agent in agents)
-    for name in SCALARS:
-        total, used = number(whole.scalar(name)), number(in_use.scalar(name))
-        values[f"master/{name}_total"] = total
-        values[f"master/{name}_used"] = used
-        values[f"master/{name}_percent"] = used / total if total else 0.0
+    values |= _pending_operations(known)
+    values |= _resources(known)
     values |= allocation.snapshot(master)
     values |= state.counters
-    for framework in frameworks:
-        prefix = f"master/frameworks/{framework.info.name}/{framework.id}"
-        values[f"{prefix}/subscribed"] = float(framework.is_connected)
-        values |= {f"{prefix}/{name}": count for name, count in framework.counts.items()}
-        for role in framework.roles:
-            values[f"{prefix}/roles/{role}/suppressed"] = float(role in framework.suppressed)
+    if master.config.publish_per_framework_metrics:
+        for framework in frameworks:
+            values |= framework_metrics.of_framework(framework)
+    values |= framework_metrics.of_principals(master)
+    values |= _registrar(master)
+    values |= master.timings.allocation_latency.show("allocator/mesos/allocation_run_latency_ms")
     return {**values, **master.gauges}
+
+
+def _registrar(master: MasterMachine) -> dict[str, float]:
+    timings, ledger = master.timings, master.registry.ledger
+    return {
+        "registrar/queued_operations": float(ledger.queued),
+        "registrar/registry_size_bytes": float(master.registry.size_bytes()),
+        "registrar/log/recovered": float(master.is_recovered),
+        **timings.state_fetch.show("registrar/state_fetch_ms"),
+        **timings.state_store.show("registrar/state_store_ms"),
+    }
+
+
+def _resources(agents: list[Agent]) -> dict[str, float]:
+    """Totals, what is used, and the part of it; what can be revoked apart."""
+    whole = sum_of(agent.total for agent in agents)
+    in_use = sum_of(agent.used for agent in agents)
+    values: dict[str, float] = {}
+    for kind, all_of, taken in (
+        ("", whole.non_revocable(), in_use.non_revocable()),
+        ("_revocable", whole.revocable(), in_use.revocable()),
+    ):
+        for name in SCALARS:
+            total, used = number(all_of.scalar(name)), number(taken.scalar(name))
+            values[f"master/{name}{kind}_total"] = total
+            values[f"master/{name}{kind}_used"] = used
+            values[f"master/{name}{kind}_percent"] = used / total if total else 0.0
+    return values
 
 
 def _pending_operations(agents: Iterable[Agent]) -> dict[str, float]:
