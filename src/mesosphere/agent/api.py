@@ -107,6 +107,10 @@ def _debug(machine: AgentMachine, now: float, request: Request) -> Response:
     return _shown(request, attached(machine.config, machine.state.agent_id, sandboxes))
 
 
+def _pending(machine: AgentMachine, now: float, request: Request) -> Response:
+    return _shown(request, views.pending(machine.state))
+
+
 def _toggle(machine: AgentMachine, now: float, request: Request) -> Response | Event:
     return verbosity.toggle(machine.verbosity, request)
 
@@ -132,6 +136,7 @@ ROUTES = (
     Route("GET", "/files/read", _read, "Read a part of a file"),
     Route("GET", "/files/download", _download, "Read a whole file"),
     Route("GET", "/files/debug", _debug, "Which virtual paths are attached"),
+    Route("GET", "/containerizer/debug", _pending, "Containers that are being made or ended"),
     Route("POST", "/api/v1/executor", _executor, "The executor API v1"),
     Route("GET", "/logging/toggle", _toggle, "How much is logged, for a time"),
     Route("POST", "/logging/toggle", _toggle, "How much is logged, for a time"),

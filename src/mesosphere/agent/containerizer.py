@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 from mesosphere.agent.core.commands import SupervisionFailed
 from mesosphere.agent.isolation import plans, sandboxes
+from mesosphere.agent.isolation.gpus import choose
 from mesosphere.agent.isolation.limitations import Limitation, judge_memory
 from mesosphere.agent.isolation.processes import read_record, write_aside
 from mesosphere.agent.isolation.seccomp import ProfileError
@@ -49,7 +50,7 @@ FETCHER_KEYS = (
     "sandbox", "uris", "frameworks_home", "stall_timeout_s", "limit_bytes", "cache_dir",
     "cache_bytes",
 )  # fmt: skip
-KEPT = ("isolation", "sandbox", "directory", "rlimits", "disk_bytes", "execute", "gpus")
+KEPT = ("isolation", "sandbox", "directory", "rlimits", "disk_bytes", "execute", "gpus_given")
 """What of a plan is needed while its container runs."""
 
 
@@ -127,7 +128,7 @@ class Containerizer:
         try:
             async with self._slots:
                 pid = await self._prepare_and_start(name, plan, launch)
-        except _Failed as failed:
+        except WorkFailed as failed:
             self._launching.pop(name, None)
             self._forget_files(name)
             node.deliver(ContainerFailed(name, failed.phase, str(failed)), cause)
@@ -141,25 +142,36 @@ class Containerizer:
             user = sandboxes.resolve_user(plan["user"])
             sandboxes.make_sandbox(plan, user)
         except sandboxes.SandboxError as error:
-            raise _Failed("sandbox", str(error)) from error
+            raise WorkFailed("sandbox", str(error)) from error
         if plan["uris"]:
             await self._fetch(plan, user, launch)
         image = await self._find_image(plan, launch) if "image" in plan else None
         if launch.doomed:
-            raise _Failed("launch", "killed before it was started")
+            raise WorkFailed("launch", "killed before it was started")
         try:
+            if plan.get("gpus"):
+                plan = {**plan, "gpus_given": self._give_gpus(plan)}
             kept = {key: plan[key] for key in KEPT if key in plan}
             kept["image"] = image["id"] if image is not None else ""
             write_aside(self._plans / f"{name}.json", {**kept, "user": user})
             request = plans.spawn_request(plan, user, image)
         except (plans.PlanError, ProfileError) as error:
-            raise _Failed("launch", str(error)) from error
+            raise WorkFailed("launch", str(error)) from error
         except OSError as error:
-            raise _Failed("launch", f"can't write the bundle: {error.strerror}") from error
+            raise WorkFailed("launch", f"can't write the bundle: {error.strerror}") from error
         answer = await self._spawn(name, request)
         if "error" in answer:
-            raise _Failed("launch", answer["error"])
+            raise WorkFailed("launch", answer["error"])
         return int(answer["pid"])
+
+    def _give_gpus(self, plan: dict[str, Any]) -> list[int]:
+        """Free devices for a container. Nothing else runs until they are written down."""
+        records = [read_record(path) or {} for path in self._plans.glob("*.json")]
+        taken = [number for record in records for number in record.get("gpus_given", ())]
+        given = choose(plan["gpu_devices"], taken, plan["gpus"])
+        if len(given) < plan["gpus"]:
+            raise plans.PlanError(f"{plan['gpus']} GPUs are asked for, and {len(given)} are free")
+        return given
 
     @staticmethod
     def _joined(plan: dict[str, Any]) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -201,14 +213,14 @@ class Containerizer:
     async def _work(
         self, phase: str, command: list[str], job: dict[str, Any], launch: _Launch
     ) -> bytes:
-        """Let a program of ours do a part of a launch; what it tells. Raises _Failed."""
+        """Let a program of ours do a part of a launch; what it tells. Raises WorkFailed."""
         try:
             process = launch.process = await asyncio.create_subprocess_exec(
                 *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE, cwd="/", start_new_session=True,
             )  # fmt: skip
         except OSError as error:
-            raise _Failed(phase, f"the {phase} can't be started: {error}") from error
+            raise WorkFailed(phase, f"the {phase} can't be started: {error}") from error
         if launch.doomed:
             self._kill(process)
         try:
@@ -216,16 +228,16 @@ class Containerizer:
                 process.communicate(json.dumps(job).encode()), WORK_TIMEOUT_S
             )
         except TimeoutError:
-            raise _Failed(phase, f"the {phase} took longer than {WORK_TIMEOUT_S:g} s") from None
+            raise WorkFailed(phase, f"the {phase} took longer than {WORK_TIMEOUT_S:g} s") from None
         finally:
             if process.returncode is None:
                 self._kill(process)
         if launch.doomed:
-            raise _Failed(phase, f"killed during the {phase}")
+            raise WorkFailed(phase, f"killed during the {phase}")
         if process.returncode != 0:
             lines = trouble.decode(errors="replace").strip().splitlines()
             reason = told.decode(errors="replace") or (lines[-1] if lines else "no reason given")
-            raise _Failed(phase, reason)
+            raise WorkFailed(phase, reason)
         return told
 
     @staticmethod
@@ -452,7 +464,7 @@ class Containerizer:
             return None, f"the check took longer than {effect.timeout_s:g} s"
 
 
-class _Failed(Exception):
+class WorkFailed(Exception):
     """A launch failed in `phase`; the message is the reason."""
 
     def __init__(self, phase: str, reason: str) -> None:

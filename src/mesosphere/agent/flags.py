@@ -52,6 +52,30 @@ _RESOURCES = (
         "cpus:4;mem:1024;ports:[31000-32000] or JSON; what is not named is detected",
     ),
     Flag("default_role", "str", "*", "Resources", "role of resources that name none"),
+    Flag(
+        "nvidia_gpu_devices", "list", (), "Resources",
+        "numbers of the GPUs that tasks may have, with gpu/nvidia in --isolation; default: all",
+    ),
+    Flag(
+        "resource_estimator", "str", "", "Resources",
+        "fixed: lend resources that are not used, as revocable ones; noop or empty: lend none",
+    ),
+    Flag(
+        "oversubscribed_resources", "str", "", "Resources",
+        "what the fixed estimator lends, cpus:8;mem:1024; else its parameter in --modules",
+    ),
+    Flag(
+        "qos_controller", "str", "", "Resources",
+        "load: end tasks on lent resources while the host is too busy; noop or empty: never",
+    ),
+    Flag(
+        "revocable_cpu_low_priority", "bool", True, "Resources",
+        "tasks on lent CPUs get a hundredth of the shares of others",
+    ),
+    Flag(
+        "modules", "str", None, "Resources",
+        "JSON of modules, read for the parameters of the estimator and the controller",
+    ),
     Flag("attributes", "str", None, "Resources", "rack:abc;zone:west: what frameworks may match"),
     Flag("domain", "str", None, "Resources", "the fault domain as JSON: region and zone"),
 )  # fmt: skip

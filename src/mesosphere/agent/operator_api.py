@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from mesosphere.agent import views
-from mesosphere.agent.core.commands import FileRequested
+from mesosphere.agent.core.commands import FileRequested, PruningRequested
 from mesosphere.agent.core.files import real_path
 from mesosphere.agent.core.introduction import agent_info
 from mesosphere.agent.core.life_cycle import Phase
@@ -32,7 +32,7 @@ OTHERS = (
     "LAUNCH_NESTED_CONTAINER_SESSION", "ATTACH_CONTAINER_INPUT", "ATTACH_CONTAINER_OUTPUT",
     "LAUNCH_CONTAINER", "WAIT_CONTAINER", "KILL_CONTAINER", "REMOVE_CONTAINER",
     "GET_RESOURCE_PROVIDERS", "ADD_RESOURCE_PROVIDER_CONFIG", "UPDATE_RESOURCE_PROVIDER_CONFIG",
-    "REMOVE_RESOURCE_PROVIDER_CONFIG", "PRUNE_IMAGES", "GET_OPERATIONS",
+    "REMOVE_RESOURCE_PROVIDER_CONFIG", "GET_OPERATIONS",
     "MARK_RESOURCE_PROVIDER_GONE",
 )  # fmt: skip
 """Calls that the original knows and this agent does not carry out: answered 501."""
@@ -61,6 +61,8 @@ def answer(machine: AgentMachine, now: float, request: Request) -> Response | Ev
         return _shown(call.type, body, accepted)
     if call.type == "SET_LOGGING_LEVEL":
         return _set_level(request, call.set_logging_level)
+    if call.type == "PRUNE_IMAGES":
+        return _prune_images(machine, request, call.prune_images)
     read = READS.get(call.type)
     if read is not None:
         return _shown(call.type, read(machine, now), accepted)
@@ -73,6 +75,16 @@ def _set_level(request: Request, body: SetLoggingLevel | None) -> Response | Eve
     if body is None:
         return text_response(400, "Expecting 'set_logging_level' to be present\n")
     return verbosity.change(request, body.level, body.duration.nanoseconds / 1e9)
+
+
+def _prune_images(
+    machine: AgentMachine, request: Request, body: agent_operator.PruneImages | None
+) -> Response | Event:
+    if machine.config.host.isolation != "oci" or machine.config.host.why_no_images:
+        return text_response(501, "This agent keeps no images\n")
+    images = body.excluded_images if body is not None else []
+    names = [image.docker.name for image in images if image.docker is not None]
+    return PruningRequested(request.id, tuple(names))
 
 
 def _shown(kind: str, body: Any, media: Media) -> Response:

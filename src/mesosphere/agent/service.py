@@ -3,14 +3,15 @@
 import asyncio
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from mesosphere.agent import fetch_cache
 from mesosphere.agent.api import api
-from mesosphere.agent.containerizer import Containerizer
+from mesosphere.agent.containerizer import Containerizer, WorkFailed
 from mesosphere.agent.core.commands import ContainersMeasured
 from mesosphere.agent.core.files import sandbox_of
 from mesosphere.agent.core.host import Host
@@ -22,12 +23,21 @@ from mesosphere.agent.isolation import probe, sandboxes, statistics, volumes
 from mesosphere.agent.setup import (
     configure,
     describe_host,
+    described,
     explain,
+    image_collection,
     read_meta,
     wanted_isolation,
 )
 from mesosphere.agent.trial import try_oci
-from mesosphere.kernel.effects import ChangeVolumes, Effect, RecoverContainers, Reply, ServeFile
+from mesosphere.kernel.effects import (
+    ChangeVolumes,
+    Effect,
+    PruneImages,
+    RecoverContainers,
+    Reply,
+    ServeFile,
+)
 from mesosphere.kernel.events import VolumesChanged
 from mesosphere.kernel.exit_codes import ExitCode
 from mesosphere.kernel.flags import HelpRequested, Settings, UsageError, parse
@@ -109,7 +119,7 @@ def _run(settings: Settings) -> int:
         on_stop=service.containerizer.close,
         make_room=service.reserve.release,
     )
-    node.log.write("info", "isolation_chosen", {"name": host.isolation, "reason": host.reason})
+    node.log.write("info", "host_described", described(host, config))
     return serve(node)
 
 
@@ -143,6 +153,7 @@ class AgentService:
 
     def __init__(self, host: Host, settings: Settings) -> None:
         self._host = host
+        self._image_gc = image_collection(settings)
         self._groups = probe.find_control_groups()
         private_root = Path(host.private_root) if host.isolation == "oci" else None
         fetch_cache.clear(Path(host.fetch_cache_dir))
@@ -164,11 +175,32 @@ class AgentService:
             recover(node, effect, cause)
             node.spawn(self._measure(node))
             node.spawn(self.disks.run())
+            node.spawn(self._collect_images(node))
 
         performers[RecoverContainers] = recover_and_watch
         performers[ServeFile] = self._serve_file
+        performers[PruneImages] = self._prune
         performers[ChangeVolumes] = _change_volumes
         return performers
+
+    def _prune(self, node: Node, effect: PruneImages, cause: str) -> None:
+        work = self.containerizer.prune_images(self._host.image_store, effect.excluded)
+        node.spawn(self._told(node, work))
+
+    async def _told(self, node: Node, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except WorkFailed as failed:
+            node.log.write("error", "images_not_pruned", {"reason": str(failed)})
+
+    async def _collect_images(self, node: Node) -> None:
+        """As `--image_gc_config` says: when the store's disk is fuller than its headroom allows."""
+        plan = self._image_gc
+        while plan is not None:
+            await asyncio.sleep(plan.interval_s)
+            used = await asyncio.to_thread(statistics.disk_used, self._host.image_store)
+            if used > 1 - plan.headroom:
+                self._prune(node, PruneImages(plan.excluded), "image_gc")
 
     def _serve_file(self, node: Node, effect: ServeFile, cause: str) -> None:
         sandbox = sandbox_of(effect.path)

@@ -5,7 +5,7 @@ import getpass
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from mesosphere import MESOS_VERSION
 from mesosphere.agent.core.config import AgentConfig
@@ -14,19 +14,24 @@ from mesosphere.agent.core.host import Host
 from mesosphere.agent.core.operations import PATH as OPERATIONS_PATH
 from mesosphere.agent.core.requests import container_request, why_unsupported
 from mesosphere.agent.isolation import probe
-from mesosphere.kernel.attributes import AttributesError, parse_attributes
+from mesosphere.agent.offering import (
+    attributes,
+    gpu_devices,
+    json_object,
+    qos_controller,
+    resources,
+)
 from mesosphere.kernel.flags import Settings, UsageError
-from mesosphere.kernel.resources import Resources, ResourcesError
+from mesosphere.kernel.resources import format_resources
 from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos import DomainInfo, codec
 from mesosphere.wire.mesos.domains import parse_domain
 from mesosphere.wire.mesos.frameworks import FrameworkInfo
 from mesosphere.wire.mesos.ids import FrameworkID
 from mesosphere.wire.mesos.resources_codec import from_wire
-from mesosphere.wire.mesos.resources_codec import parse as parse_resources
 from mesosphere.wire.mesos.tasks import TaskInfo
 
-FORCES_OCI = ("cgroups", "filesystem/linux", "docker/runtime", "linux/", "volume/", "oci")
+FORCES_OCI = ("cgroups", "filesystem/linux", "docker/runtime", "gpu/", "linux/", "volume/", "oci")
 META_FILE_LIMIT_BYTES = 64 * 1024 * 1024
 
 
@@ -78,6 +83,8 @@ def describe_host(settings: Settings, work_dir: Path, runtime_dir: Path) -> Host
         stderr_bytes=settings.max_stderr_size,
         log_files=settings.max_log_files,
         agent_user=_own_user(),
+        gpu_devices=gpu_devices(settings),
+        revocable_low_priority=settings.revocable_cpu_low_priority,
         **_linux_part(settings),
         **_network_part(settings),
         **_image_part(settings, work_dir, "" if why_not else "oci"),
@@ -125,20 +132,6 @@ def _capabilities(settings: Settings, name: str) -> tuple[str, ...] | None:
     return tuple(known)
 
 
-def json_object(settings: Settings, name: str) -> dict[str, Any] | None:
-    """A flag that holds a JSON object; None if it is not given. Raises UsageError."""
-    text = getattr(settings, name)
-    if not text:
-        return None
-    try:
-        value = json.loads(text)
-    except ValueError as error:
-        raise UsageError(f"--{name}: {error}") from error
-    if not isinstance(value, dict):
-        raise UsageError(f"--{name}: a JSON object is needed, not {text}")
-    return value
-
-
 def _image_part(settings: Settings, work_dir: Path, isolation: str) -> dict[str, Any]:
     providers = [name for name in settings.image_providers.split(",") if name.strip()]
     if any(name.strip().lower() != "docker" for name in providers):
@@ -154,6 +147,28 @@ def _image_part(settings: Settings, work_dir: Path, isolation: str) -> dict[str,
         "docker_config": settings.docker_config,
         "sandbox_directory": settings.sandbox_directory,
     }
+
+
+class ImageCollection(NamedTuple):
+    """When unused images go: as soon as less than `headroom` of the disk is free."""
+
+    headroom: float
+    interval_s: float
+    excluded: tuple[str, ...]
+
+
+def image_collection(settings: Settings) -> ImageCollection | None:
+    """`--image_gc_config`; None where images stay until somebody prunes them."""
+    value = json_object(settings, "image_gc_config")
+    if value is None:
+        return None
+    try:
+        interval = value.get("image_disk_watch_interval", {}).get("nanoseconds", 3600e9)
+        names = [each["docker"]["name"] for each in value.get("excluded_images", [])]
+        headroom = float(value.get("image_disk_headroom", 0.1))
+        return ImageCollection(headroom, max(float(interval) / 1e9, 1.0), tuple(names))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"--image_gc_config: malformed: {error!r}") from error
 
 
 def _own_user() -> str:
@@ -187,28 +202,21 @@ def configure(settings: Settings, host: Host, ip: str, hostname: str) -> AgentCo
         reregistration_timeout_s=settings.executor_reregistration_timeout,
         max_completed_executors=settings.max_completed_executors_per_framework,
         log_path=settings.external_log_file,
+        qos_controller=qos_controller(settings),
     )
 
 
-def resources(settings: Settings, work_dir: str) -> Resources:
-    """`--resources`, completed by what is detected."""
-    role = settings.default_role
-    try:
-        given = parse_resources(settings.resources or "", role)
-        names = given.kinds()
-        detected = probe.detect_resources(work_dir)
-        text = ";".join(f"{name}:{value}" for name, value in detected.items() if name not in names)
-        return given + parse_resources(text, role)
-    except ResourcesError as error:
-        raise UsageError(f"--resources: {error}") from error
-
-
-def attributes(settings: Settings) -> tuple[Any, ...]:
-    """`--attributes`."""
-    try:
-        return parse_attributes(settings.attributes or "")
-    except AttributesError as error:
-        raise UsageError(f"--attributes: {error}") from error
+def described(host: Host, config: AgentConfig) -> dict[str, str]:
+    """Everything that was found, for one line in the log."""
+    return {
+        "resources": format_resources(config.resources),
+        "isolation": f"{host.isolation} ({host.reason})",
+        "control_groups": f"version {host.cgroup_version}",
+        "images": host.why_no_images or f"{host.image_backend} at {host.image_store}",
+        "networks": host.why_no_networks or host.cni_config_dir or host.bridge_network,
+        "gpus": ",".join(map(str, host.gpu_devices)) or "none",
+        "capabilities": str(len(host.capabilities)),
+    }
 
 
 def domain(settings: Settings) -> DomainInfo | None:

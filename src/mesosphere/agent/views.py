@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from mesosphere import MESOS_VERSION
 from mesosphere.agent.core.config import CAPABILITIES
 from mesosphere.agent.core.executor_life import ExecutorPhase
+from mesosphere.agent.core.gc import allowed_age_s
 from mesosphere.agent.core.life_cycle import Phase
 from mesosphere.agent.core.state import (
     ExecutorRecord,
@@ -76,6 +77,8 @@ def state(state: State) -> dict[str, Any]:
         shown["estimated_drain_start_time_seconds"] = state.drain_began_at
     if state.master is not None and state.master.hostname:
         shown["master_hostname"] = state.master.hostname
+    if config.domain is not None:
+        shown["domain"] = config.domain
     if config.log_path:
         shown["external_log_file"] = config.log_path
     return shown
@@ -300,6 +303,22 @@ def statistics_of(state: State, shown: Shown) -> dict[str, Any]:
     }
 
 
+def pending(state: State) -> dict[str, Any]:
+    """`/containerizer/debug`: what is under way, so that a container that hangs is found."""
+    names = {Phase.LAUNCHING: "launch", Phase.CANCELLING: "destroy", Phase.KILLING: "kill"}
+    return {
+        "pending": [
+            {
+                "operation": names[task.phase],
+                "args": {"containerId": task.container, "taskId": task.task_id},
+                "startTime": task.launched_at,
+            }
+            for task in state.tasks()
+            if task.phase in names
+        ]
+    }
+
+
 def metrics(state: State, now: float) -> dict[str, float]:
     """`/metrics/snapshot`: names as the original's."""
     values: dict[str, float] = {
@@ -314,6 +333,11 @@ def metrics(state: State, now: float) -> dict[str, float]:
         values[f"slave/tasks_{name}"] = 0.0
     for name in ("registering", "running", "terminating", "terminated"):
         values[f"slave/executors_{name}"] = 0.0
+    preempted = state.counters.get("executors_preempted", 0)
+    values["slave/executors_preempted"] = float(preempted)
+    values["slave/executor_directory_max_allowed_age_secs"] = allowed_age_s(
+        state.config.gc_delay_s, state.config.gc_disk_headroom, state.disk_used
+    )
     for task in state.tasks():
         if not is_terminal(task.state):
             values[f"slave/tasks_{task.state.removeprefix('TASK_').lower()}"] += 1

@@ -316,6 +316,12 @@ class RunCheck(Effect, frozen=True):
     url: str = ""
 
 
+class PruneImages(Effect, frozen=True):
+    """Remove the images that no container has, but for those named."""
+
+    excluded: tuple[str, ...] = ()
+
+
 class RemoveSandbox(Effect, frozen=True):
     """Delete an old sandbox directory (absolute path below the work directory)."""
 
@@ -361,6 +367,6 @@ ALL_EFFECTS: tuple[type[Effect], ...] = (
     Reply, StartStream, Send, EndStream, Proxy,
     Call, Connect, Disconnect, Probe, ServeFile,
     LaunchContainer, SignalContainer, DestroyContainer, UpdateContainer, RecoverContainers,
-    RunCheck, RemoveSandbox, ChangeVolumes,
+    RunCheck, PruneImages, RemoveSandbox, ChangeVolumes,
     ApplyProxyConfiguration, ReadProxyState,
 )  # fmt: skip

@@ -28,6 +28,13 @@ class ExecutorCalled(Event, frozen=True):
     media: Media = Media.JSON
 
 
+class PruningRequested(Event, frozen=True):
+    """Remove the images that no container has, but for those named."""
+
+    request: str
+    excluded: tuple[str, ...]
+
+
 class ContainersMeasured(Event, frozen=True):
     """Resource statistics by container, how full the work directory's disk is (0 to 1), and
     metrics by name that only the service knows."""

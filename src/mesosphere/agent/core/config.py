@@ -3,6 +3,7 @@
 import msgspec
 
 from mesosphere.agent.core.host import Host
+from mesosphere.agent.core.oversubscription import Controller, NoController
 from mesosphere.kernel.attributes import Attribute
 from mesosphere.kernel.resources import Resources
 from mesosphere.wire.mesos import DomainInfo
@@ -32,6 +33,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
     reregistration_timeout_s: float = 2.0
     max_completed_executors: int = 150
     log_path: str = ""
+    qos_controller: Controller = NoController()
 
     @property
     def pid(self) -> str:

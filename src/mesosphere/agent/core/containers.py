@@ -31,6 +31,7 @@ EXECUTOR_CPUS_MILLI = 100
 EXECUTOR_MEM_BYTES = 32 * 1024 * 1024
 LEAST_MEM_BYTES = 32 * 1024 * 1024
 CPU_SHARES_PER_CPU = 1024
+REVOCABLE_SHARES_PER_CPU = 10
 LEAST_CPU_SHARES = 2
 LEAST_CFS_QUOTA_US = 1_000
 DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -69,6 +70,7 @@ class ContainerRequest(msgspec.Struct, frozen=True):
     as_docker: bool = False  # without an entry point the arguments are the command itself
     command_environment: dict[str, str] = {}  # wins over what the image sets
     gpus: int = 0
+    is_revocable: bool = False  # its CPUs are lent
     network_of: str = ""  # the container whose networks are shared
     disk_bytes: int | None = None  # None: the sandbox is not measured against anything
 
@@ -103,6 +105,8 @@ def _links(request: ContainerRequest, sandbox: str) -> list[list[str]]:
 def compute_limits(request: ContainerRequest, host: Host) -> Limits:
     """The numbers for a request, the executor's own allowance included."""
     cpus = request.cpus_milli + EXECUTOR_CPUS_MILLI
+    low = request.is_revocable and host.revocable_low_priority
+    shares = REVOCABLE_SHARES_PER_CPU if low else CPU_SHARES_PER_CPU
     memory = max(request.mem_bytes + EXECUTOR_MEM_BYTES, LEAST_MEM_BYTES)
     ceiling = cpus
     if request.cpus_limit_milli is not None:
@@ -114,7 +118,7 @@ def compute_limits(request: ContainerRequest, host: Host) -> Limits:
         most = request.mem_limit_bytes
         most = max(most + EXECUTOR_MEM_BYTES, LEAST_MEM_BYTES) if most >= 0 else None
     return Limits(
-        cpu_shares=max(cpus * CPU_SHARES_PER_CPU // 1000, LEAST_CPU_SHARES),
+        cpu_shares=max(cpus * shares // 1000, LEAST_CPU_SHARES),
         cfs_quota_us=max(ceiling * CFS_PERIOD_US // 1000, LEAST_CFS_QUOTA_US) if limited else None,
         mem_soft_bytes=memory,
         mem_bytes=most,
@@ -205,6 +209,8 @@ def _oci_part(
         "memory": _memory_files(host, places.group),
         "freezer": _freezer(host, places.group),
         "gpus": request.gpus,
+        "gpu_devices": list(host.gpu_devices),
+        "device_directory": host.device_directory,
     }
     if image is not None:
         part["image"] = {

@@ -26,6 +26,7 @@ class Circumstances(NamedTuple):
 
     killed: bool = False
     expired: bool = False
+    preempted: bool = False
 
 
 DRAINING = "REASON_AGENT_DRAINING"
@@ -64,6 +65,9 @@ def judge_exit(
         limited = (name, amount_mib) if name is not None and amount_mib > 0 else None
         return End("TASK_FAILED", reason, message, "SOURCE_AGENT", limited)
     words = "The exit status is not known" if status is None else describe_status(status)
+    if circumstances.preempted:
+        told = "Container preempted by QoS correction"
+        return End("TASK_FAILED", "REASON_CONTAINER_PREEMPTED", told, "SOURCE_AGENT")
     if circumstances.expired:
         return End("TASK_FAILED", "REASON_MAX_COMPLETION_TIME_REACHED", words)
     if circumstances.killed:

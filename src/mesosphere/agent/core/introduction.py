@@ -22,7 +22,7 @@ def agent_info(state: State) -> AgentInfo:
     return AgentInfo(
         hostname=config.hostname,
         port=config.port,
-        resources=resources_to_wire(config.resources),
+        resources=resources_to_wire(config.resources.non_revocable()),
         attributes=attributes_to_wire(config.attributes),
         id=AgentID(state.agent_id) if state.agent_id is not None else None,
         domain=config.domain,

@@ -15,6 +15,7 @@ from mesosphere.agent.core.commands import (
     ContainersMeasured,
     ExecutorCalled,
     FileRequested,
+    PruningRequested,
     SupervisionFailed,
 )
 from mesosphere.agent.core.config import AgentConfig
@@ -33,6 +34,7 @@ from mesosphere.kernel import effects as do
 from mesosphere.kernel import events as on
 from mesosphere.kernel import verbosity
 from mesosphere.kernel.exit_codes import ExitCode
+from mesosphere.kernel.http import Response
 from mesosphere.kernel.ids import IdSource
 from mesosphere.kernel.machine import ensure
 from mesosphere.kernel.verbosity import Verbosity, VerbosityChanged
@@ -95,6 +97,7 @@ class AgentMachine:
             on.StreamClosed: self._stream_closed,
             ExecutorCalled: self._executor_called,
             FileRequested: self._file,
+            PruningRequested: self._prune,
             VerbosityChanged: lambda now, event: self.verbosity.change(event),
             ContainersMeasured: self._measured,
             SupervisionFailed: self._supervision_failed,
@@ -190,7 +193,8 @@ class AgentMachine:
 
     def _sampled(self, now: float, event: on.Sampled) -> Effects:
         self.state.gauges = event.values
-        return []
+        busy = self.config.qos_controller.must_correct(event.values)
+        return self.tasks.preempt() if busy else []
 
     def _measured(self, now: float, event: ContainersMeasured) -> Effects:
         self.state.statistics = event.statistics
@@ -223,6 +227,9 @@ class AgentMachine:
                 event.offset, event.length, event.media,
             )
         ]  # fmt: skip
+
+    def _prune(self, now: float, event: PruningRequested) -> Effects:
+        return [do.PruneImages(event.excluded), do.Reply(event.request, Response(200, {}, b""))]
 
     def _collect_garbage(self, now: float) -> Effects:
         config = self.config

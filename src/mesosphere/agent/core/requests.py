@@ -85,6 +85,7 @@ def container_request(
         image_arguments=_image_arguments(task, command),
         as_docker=_is_docker(task),
         command_environment=command_environment(command),
+        is_revocable=bool(resources.revocable().scalar("cpus")),
         gpus=resources.scalar("gpus") // 1000,
         disk_bytes=_sandbox_disk(task),
     )

@@ -117,6 +117,7 @@ class TaskRecord(msgspec.Struct, eq=False):
     running_at: float | None = None
     killed: bool = False
     expired: bool = False
+    preempted: bool = False
     healthy: bool | None = None
     grace_until: float | None = None
     kill_grace_s: float | None = None

@@ -198,6 +198,20 @@ class Tasks:
             wanted_s = seconds(policy.grace_period)
         return min(max(KILL_GRACE_S if wanted_s is None else wanted_s, 0.0), GRACE_LIMIT_S)
 
+    def preempt(self) -> list[Effect]:
+        """The host is too busy: end every task that runs on lent resources."""
+        effects: list[Effect] = []
+        for record in self._state.tasks():
+            lent = record.resources.revocable()
+            if record.phase is Phase.RUNNING and not record.preempted and not lent.is_empty:
+                record.preempted = True
+                self._state.count("executors_preempted")
+                effects += [
+                    Log("warning", "task_preempted", {"task": record.key}),
+                    DestroyContainer(record.container),
+                ]
+        return effects
+
     def timer(self, now: float, kind: str, key: str) -> list[Effect]:
         """`grace/<task>`, `expire/<task>` or `health/<task>` fired."""
         record = self._state.find(*key.split("/", 1))
@@ -311,7 +325,7 @@ class Tasks:
             return End("TASK_FAILED", "REASON_CONTAINER_LAUNCH_FAILED", reason, "SOURCE_AGENT")
         ensure(exit is not None, f"an end of {record.key} has an exit")
         assert exit is not None
-        circumstances = Circumstances(record.killed, record.expired)
+        circumstances = Circumstances(record.killed, record.expired, record.preempted)
         return judge_exit(
             exit.status, exit.limitation, exit.message, circumstances, exit.amount_mib
         )

@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from mesosphere.agent.isolation.gpus import with_devices
 from mesosphere.agent.isolation.seccomp import read_profile
 from mesosphere.agent.isolation.starting import program
 
@@ -135,7 +136,11 @@ def complete(
         _check_mount_points(mounts, plan["sandbox"])
     if plan["read_only_host"]:
         mounts = [*read_only_mounts(Path("/proc/self/mounts").read_text(), plan), *mounts]
-    return {**config, "process": process, "linux": linux, "mounts": mounts}
+    config = {**config, "process": process, "linux": linux, "mounts": mounts}
+    if plan["gpu_devices"]:
+        chosen = plan.get("gpus_given", [])
+        return with_devices(config, chosen, plan["device_directory"], image is not None)
+    return config
 
 
 def image_process(plan: dict[str, Any], image: dict[str, Any]) -> dict[str, Any]:
