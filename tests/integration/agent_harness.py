@@ -21,7 +21,7 @@ from mesosphere.wire.mesos.commands import CommandInfo
 from mesosphere.wire.mesos.frameworks import FrameworkCapability, FrameworkInfo
 from mesosphere.wire.mesos.ids import AgentID, FrameworkID, TaskID
 from mesosphere.wire.mesos.resources_codec import to_wire
-from mesosphere.wire.mesos.tasks import TaskInfo, TaskStatus
+from mesosphere.wire.mesos.tasks import ExecutorInfo, TaskGroupInfo, TaskInfo, TaskStatus
 
 DEADLINE_S = 90.0
 FRAMEWORK = "m-0001"
@@ -110,6 +110,15 @@ class FakeMaster:
             resources=to_wire(Resources.of(cpus=0.2, mem=mem)), **changes,
         )  # fmt: skip
         await self.say("RUN_TASK", run_task=link.RunTask(framework_info=framework, task=task))
+
+    async def run_group(self, executor: ExecutorInfo, tasks: list[TaskInfo]) -> None:
+        framework = FrameworkInfo(
+            user="root" if os.geteuid() == 0 else "", name="test", id=FrameworkID(FRAMEWORK),
+            checkpoint=True, capabilities=[FrameworkCapability(type="PARTITION_AWARE")],
+        )  # fmt: skip
+        await self.say("RUN_TASK_GROUP", run_task_group=link.RunTaskGroup(
+            framework_info=framework, executor=executor,
+            task_group=TaskGroupInfo(tasks=tasks)))  # fmt: skip
 
     async def kill(self, task_id: str) -> None:
         await self.say("KILL_TASK", kill_task=link.KillTask(

@@ -12,18 +12,12 @@ from typing import Any
 
 import pytest
 from tests.integration.agent_harness import AgentProcess
+from tests.integration.foreign import add_pymesos
 from tests.integration.test_agent_with_master import MasterProcess
 from tests.integration.test_foreign_framework import Scheduler, is_open, wait_for
 
 SCRIPTS = Path(__file__).parent / "executors"
-WITHOUT = importlib.util.find_spec("pymesos") is None
-KINDS = [
-    "plain_executor",
-    pytest.param(
-        "pymesos_executor",
-        marks=pytest.mark.skipif(WITHOUT, reason="pymesos (with http-parser) is not installed"),
-    ),
-]
+KINDS = ["plain_executor", "pymesos_executor"]
 
 
 class Pair:
@@ -45,7 +39,7 @@ class Pair:
     def launch(self, task_id: str, script: str) -> None:
         [offer, *_] = self.scheduler.next("OFFERS")["offers"]["offers"]
         self.agent_id = offer["agent_id"]
-        path = ":".join([*sys.path])
+        path = ":".join(sys.path)
         executor = {
             "executor_id": {"value": "mine"}, "name": "mine", "source": "test",
             "resources": resources(0.1, 32),
@@ -96,7 +90,11 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
 
 
 @pytest.mark.parametrize("script", KINDS)
-def test_a_custom_executor_survives_the_sudden_death_of_its_agent(pair: Pair, script: str) -> None:
+def test_a_custom_executor_survives_the_sudden_death_of_its_agent(
+    pair: Pair, tmp_path: Path, script: str
+) -> None:
+    if script == "pymesos_executor" and importlib.util.find_spec("pymesos") is None:
+        add_pymesos(tmp_path / "foreign")
     pair.launch("t1", script)
     running = pair.scheduler.update("TASK_RUNNING")
     assert running["message"] == "by hand" and running["executor_id"] == {"value": "mine"}
