@@ -19,13 +19,22 @@ Source: Mesos, docs/allocation-module.md; src/master/allocator/mesos/hierarchica
 
 from collections.abc import Sequence
 from math import inf
-from typing import NamedTuple
+
+import msgspec
 
 from mesosphere.kernel.resources import EMPTY, Resources
-from mesosphere.master.core.allocator.claims import Claimant, Kind, Slot, lasting_part, part_for
+from mesosphere.master.core.allocator.claims import (
+    Cause,
+    Claimant,
+    Hindrance,
+    Kind,
+    Slot,
+    lasting_part,
+    part_for,
+)
 from mesosphere.master.core.allocator.dealing import Dealing
-from mesosphere.master.core.allocator.quotas import Budget
-from mesosphere.master.core.allocator.shares import Client, Node, Tree
+from mesosphere.master.core.allocator.quotas import Budget, Rations
+from mesosphere.master.core.allocator.shares import Client, Node, Tree, top_of
 
 FEW = 32
 """Agents of a kind that are dealt out one by one, even with few frameworks."""
@@ -34,8 +43,8 @@ LOOKS = 8
 """Agents of a kind that are looked at to find one that a framework does not refuse."""
 
 
-class Grant(NamedTuple):
-    """An offer to be made."""
+class Grant(msgspec.Struct, frozen=True, gc=False):
+    """An offer to be made. Tens of thousands come at once, so the collector need not see them."""
 
     framework: str
     role: str
@@ -53,17 +62,21 @@ class Cycle:
         self._tree = tree
         self._budget = budget
         self._version = version
+        self._is_owed = False  # the round in which only what brings guarantees nearer is given
+        self._hopeless: dict[tuple[str, int], Hindrance] = {}  # of the agent that is dealt out
         self.grants: list[Grant] = []
 
     def run(self, slots: Sequence[Slot]) -> list[Grant]:
         """Deal out the slots in their order; the tree is charged with what is granted."""
         self._tree.begin()
-        budget = self._budget
-        if budget is not None and budget.unmet:
-            for slot in slots:
-                self._deal_guarantees(slot, budget)
-                if not budget.unmet:
-                    break
+        if self._budget is not None and self._budget.unmet:
+            self._is_owed = True
+            self._deal_all(slots)
+        self._is_owed = False
+        self._deal_all(slots)
+        return self.grants
+
+    def _deal_all(self, slots: Sequence[Slot]) -> None:
         version, now = self._version, self._now
         alike: dict[Kind | None, list[Slot]] = {}
         for slot in slots:
@@ -71,62 +84,84 @@ class Cycle:
             if slot.free and (rests[0] != version or rests[1] <= now):
                 kind = slot.kind if slot.free is slot.known else None
                 alike.setdefault(kind, []).append(slot)
-        few = max(FEW, self._tree.root.live // 2)  # less is not worth the preparation
+        few = max(FEW, self._tree.root.live // 4)  # less is not worth the preparation
         for kind, group in alike.items():
-            rest = group if kind is None or len(group) < few else self._deal_alike(group)
+            rest = group if kind is None or len(group) < few else self._deal_alike(group, few)
             for slot in rest:
                 self._deal(slot)
-        return self.grants
 
-    def _deal_alike(self, group: list[Slot]) -> list[Slot]:
+    # --- agents that are alike ------------------------------------------------------------------
+
+    def _deal_alike(self, group: list[Slot], few: int) -> list[Slot]:
         """Deal out agents of one kind; the few that are left are for one after the other."""
-        pool, budget = group[::-1], self._budget
-        several = FEW
-        while len(pool) >= FEW:
+        pool = group[::-1]
+        several = 1
+        while len(pool) >= few:
             stretch = self._stretch(pool)
             if not stretch:
-                for slot in pool if budget is None else ():
+                for slot in pool if self._budget is None else ():
                     slot.rests = (self._version, inf)
                 return []
-            if self._take(stretch, pool) < len(stretch):
-                # Somebody is in the way: go round by taking some one by one, each time more.
+            if not self._take(stretch, pool):
+                # Somebody takes a part, or refuses these: go round by taking some one by one,
+                # each time more.
                 for slot in (pool.pop() for _ in range(min(several, len(pool)))):
                     self._deal(slot)
                 several *= 2
-        return pool
+        return pool[::-1]
 
     def _stretch(self, pool: list[Slot]) -> list[Client]:
         """Who is next, as far as it is certain."""
+        sample = pool[0]
+        dealing = Dealing(self._tree, sample.whole, lambda client: self._is_able(sample, client))
+        return dealing.stretch(len(pool))
+
+    def _is_able(self, sample: Slot, client: Client) -> bool:
+        """Whether a framework can take agents of a kind, in this round."""
+        claimant: Claimant = client.claimant
+        part = lasting_part(sample, claimant, self._budget)
+        return isinstance(part, Resources) and (not self._is_owed or self._helps(claimant, part))
+
+    def _helps(self, claimant: Claimant, part: Resources) -> bool:
+        budget = self._budget
+        if budget is None or claimant.top not in budget.unmet:
+            return False
+        return budget.helps(claimant.top, self._tree.parts(part)[1])
+
+    def _take(self, stretch: list[Client], pool: list[Slot]) -> bool:
+        """Give agents of the pool to those who are next; False: somebody is in the way."""
         sample, budget = pool[0], self._budget
-
-        def is_able(client: Client) -> bool:
-            return isinstance(lasting_part(sample, client.claimant, budget), Resources)
-
-        return Dealing(self._tree, sample.whole, is_able).stretch(len(pool))
-
-    def _take(self, stretch: list[Client], pool: list[Slot]) -> int:
-        """Give agents of the pool to those who are next; how many, until somebody is in the way."""
-        whole, is_open, budget = pool[0].whole, pool[0].open, self._budget
-        rations = None if budget is None else budget.rations(is_open)
+        whole, is_open = sample.whole, sample.open
+        rations = None if budget is None else Rations(budget, is_open, self._is_owed)
         given: dict[Client, int] = {}
-        done = 0
+        served: dict[str, None] = {}  # roles that can take no more
+        is_free = True
         for client in stretch:
             claimant: Claimant = client.claimant
-            if rations is not None and not rations.take(claimant.top):
-                break
-            is_picky = claimant.refused or claimant.constraint is not None
-            if is_picky and not self._bring_agreeable(pool, claimant):
-                break
+            if rations is not None:
+                if claimant.top in served:
+                    continue  # the order of the others is the same without it
+                if not rations.take(claimant.top):
+                    rations.settle()
+                    is_free = not pool or not self._is_able(pool[0], client)
+                    if not is_free:
+                        break
+                    served[claimant.top] = None
+                    continue
+            if claimant.constraint is not None or pool[-1].id in claimant.refused:
+                is_free = self._bring_agreeable(pool, claimant)
+                if not is_free:
+                    if rations is not None:
+                        rations.put_back(claimant.top)
+                    break
             slot = pool.pop()
             self.grants.append(Grant(claimant.framework, claimant.role, slot.id, slot.free))
             slot.free = EMPTY
             given[client] = given.get(client, 0) + 1
-            done += 1
         self._tree.grant_many(given, whole, is_open)
-        if budget is not None:
-            for client, count in given.items():
-                budget.spend(client.claimant.top, [count * each for each in is_open])
-        return done
+        if rations is not None:
+            rations.settle()
+        return is_free
 
     def _bring_agreeable(self, pool: list[Slot], claimant: Claimant) -> bool:
         """Put an agent last that a claimant takes: any of the kind will do, so look at some."""
@@ -136,7 +171,12 @@ class Cycle:
                 return True
         return False
 
+    # --- one agent ------------------------------------------------------------------------------
+
     def _deal(self, slot: Slot) -> None:
+        if self._is_owed:
+            self._deal_guarantees(slot)
+            return
         first = self._first()
         if first is None:
             return
@@ -161,6 +201,7 @@ class Cycle:
     def _walk(self, slot: Slot) -> None:
         """One role after the other: a role may leave something for the next."""
         until, count = inf, len(self.grants)
+        self._hopeless.clear()
         for leaf in self._tree.leaves():
             until = min(until, self._offer_to_role(slot, leaf))
             if not slot.free:
@@ -173,24 +214,36 @@ class Cycle:
         until = inf
         for entry in self._tree.order_of(leaf):
             client: Client = entry[3]
-            part = part_for(self._now, slot, client.claimant, self._budget)
+            part = self._part_for(slot, client.claimant)
             if isinstance(part, Resources):
                 self._grant(slot, client, part)
                 return until
             until = min(until, part.until)
         return until
 
-    def _deal_guarantees(self, slot: Slot, budget: Budget) -> None:
-        for leaf in self._tree.leaves():
-            if leaf.role.partition("/")[0] not in budget.unmet:
+    def _part_for(self, slot: Slot, claimant: Claimant) -> Resources | Hindrance:
+        """What stands in the way of one stands in the way of its kin, if it is quota."""
+        key = claimant.top, id(claimant.least)
+        found = self._hopeless.get(key)
+        if found is not None:
+            return found
+        part = part_for(self._now, slot, claimant, self._budget)
+        is_quota = isinstance(part, Hindrance) and part.cause in (Cause.LIMIT, Cause.HEADROOM)
+        if is_quota and slot.is_plain:
+            self._hopeless[key] = part  # type: ignore[assignment]
+        return part
+
+    def _deal_guarantees(self, slot: Slot) -> None:
+        unmet = {} if self._budget is None else self._budget.unmet
+        self._hopeless.clear()
+        for leaf in self._tree.leaves() if unmet else ():
+            if top_of(leaf.role) not in unmet:
                 continue
             for entry in self._tree.order_of(leaf):
                 client: Client = entry[3]
                 claimant: Claimant = client.claimant
-                part = part_for(self._now, slot, claimant, budget)
-                if isinstance(part, Resources) and budget.helps(
-                    claimant.top, self._tree.parts(part)[1]
-                ):
+                part = self._part_for(slot, claimant)
+                if isinstance(part, Resources) and self._helps(claimant, part):
                     self._grant(slot, client, part)
                     break
             if not slot.free:

@@ -13,10 +13,15 @@ nobody is in it who can take no agent of this kind.
 """
 
 from collections.abc import Callable, Iterator
+from heapq import heapreplace
+from operator import add, truediv
 
 import numpy as np
 
 from mesosphere.master.core.allocator.shares import Client, Entry, Node, Share, Tree, Vector
+
+FEW_PICKS = 64
+"""Picks that are found one by one: arrays are not worth it."""
 
 DEPTH_LEAST = 4
 """Picks that are computed for each child at once, at least."""
@@ -29,6 +34,7 @@ class Dealing:
 
     def __init__(self, tree: Tree, vector: Vector, able: Able) -> None:
         self._tree = tree
+        self._plain = vector
         self._vector = np.array(vector, dtype=np.int64)
         self._divisors = np.array(tree.divisors, dtype=np.float64)
         self._able = able
@@ -76,6 +82,8 @@ class Dealing:
         shares: list[Share] = [entry[3] for entry in entries]
         if len(shares) == 1:
             return shares * count
+        if count <= FEW_PICKS:
+            return self._merge_few(entries, count)
         depth = max(DEPTH_LEAST, 2 * count // len(shares) + 1)
         held = np.array([share.held for share in shares], dtype=np.int64)
         weights = np.array([share.weight for share in shares])
@@ -98,3 +106,16 @@ class Dealing:
         last = np.flatnonzero(order % depth == depth - 1)
         certain = min(count, int(last[0]) + 1)
         return [shares[place] for place in (order[:certain] // depth).tolist()]
+
+    def _merge_few(self, entries: list[Entry], count: int) -> list[Share]:
+        vector, divisors = self._plain, self._tree.divisors
+        heap = entries.copy()  # sorted, and so a heap
+        held: dict[Share, Vector] = {}
+        shares = []
+        for _ in range(count):
+            _, number, path, share = heap[0]
+            shares.append(share)
+            mine = held[share] = list(map(add, held.get(share) or share.held, vector))
+            largest = max(map(truediv, mine, divisors))
+            heapreplace(heap, (largest / share.weight, number + 1, path, share))
+        return shares

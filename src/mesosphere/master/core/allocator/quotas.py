@@ -17,7 +17,7 @@ Source: Mesos, docs/quota.md; src/master/allocator/mesos/hierarchical.cpp (__all
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import inf
-from operator import le
+from operator import le, sub
 from typing import NamedTuple
 
 from mesosphere.kernel.resources import Amount, Identity, Resources, quantity
@@ -54,6 +54,7 @@ class Budget:
             if any(unmet):
                 self.unmet[top] = unmet
                 required = [one + other for one, other in zip(required, unmet, strict=True)]
+        self._owed: Sequence[int] = required
         self.surplus: list[float] = [inf] * len(names)
         if self.unmet:
             sums = [sum(column) for column in zip(*free, strict=True)] or [0] * len(names)
@@ -94,9 +95,13 @@ class Budget:
             return Cause.HEADROOM
         return Cause.LIMIT
 
-    def rations(self, open_part: Vector) -> "Rations":
-        """How often parts like this may be given whole."""
-        return Rations(self, open_part)
+    def _repay(self, amounts: Iterable[int]) -> None:
+        """Less is owed; what nobody is owed any more need not be held back."""
+        self._owed = list(map(sub, self._owed, amounts))
+        pairs = list(zip(self.surplus, self._owed, strict=True))
+        if any(not need and have != inf for have, need in pairs):
+            self.surplus = [have if need else inf for have, need in pairs]
+            self._allowed.clear()
 
     def helps(self, top: str, open_part: Vector) -> bool:
         """Whether it brings a role nearer to its guarantee."""
@@ -116,6 +121,7 @@ class Budget:
                 self.unmet[top] = rest
             else:
                 del self.unmet[top]
+            self._repay(map(min, open_part, unmet))
         if any(beyond) and any(each != inf for each in self.surplus):
             self.surplus = [
                 max(have - each, 0) for have, each in zip(self.surplus, beyond, strict=True)
@@ -126,29 +132,68 @@ class Budget:
 
 
 class Rations:
-    """How often a part may be given whole to roles, counted down."""
+    """How often a part may be given whole to roles, counted down.
 
-    def __init__(self, budget: Budget, open_part: Vector) -> None:
+    `is_owed`: in the round for guarantees, where each role may take of what is not surplus, and
+    only as long as that brings it nearer to its guarantee.
+    """
+
+    def __init__(self, budget: Budget, open_part: Vector, is_owed: bool) -> None:
         self._budget = budget
         self._part = open_part
-        self._all = self._times(budget.surplus)
+        self._is_owed = is_owed
+        self._all = inf if is_owed else _times(budget.surplus, open_part)
         self._left: dict[str, float] = {}
-
-    def _times(self, allowed: Sequence[float]) -> float:
-        pairs = zip(allowed, self._part, strict=True)
-        return min((have // each for have, each in pairs if each), default=inf)
+        self._taken: dict[str, int] = {}
 
     def take(self, top: str) -> bool:
         """Count one for a role; False: it can't be given whole, or is for a guarantee."""
         left = self._left.get(top)
         if left is None:
-            is_owed = top in self._budget.unmet
-            left = 0 if is_owed else self._times(self._budget.allowance(top))
+            unmet = self._budget.unmet.get(top)
+            if self._is_owed:
+                left = 0 if unmet is None else self._times_owed(top, unmet)
+            else:
+                allowed = self._budget.allowance(top)
+                left = _times(allowed, self._part) if unmet is None else 0
         if left < 1 or self._all < 1:
             return False
-        self._left[top] = left - 1
-        self._all -= 1
+        self._count(top, left, 1)
         return True
+
+    def put_back(self, top: str) -> None:
+        """What was counted last was not given."""
+        self._count(top, self._left[top], -1)
+
+    def _count(self, top: str, left: float, by: int) -> None:
+        self._left[top] = left - by
+        self._all -= by
+        self._taken[top] = self._taken.get(top, 0) + by
+
+    def settle(self) -> None:
+        """Take what was counted out of the budget."""
+        for top, count in self._taken.items():
+            if count:
+                self._budget.spend(top, [count * each for each in self._part])
+        self._taken.clear()
+
+    def _times_owed(self, top: str, unmet: Sequence[int]) -> float:
+        bounds = [
+            min(allowed, need) if surplus != inf else allowed
+            for allowed, need, surplus in zip(
+                self._budget.allowance(top), unmet, self._budget.surplus, strict=True
+            )
+        ]
+        helping = max(
+            -(-need // each) for need, each in zip(unmet, self._part, strict=True) if each
+        )
+        return min(_times(bounds, self._part), helping)
+
+
+def _times(allowed: Sequence[float], part: Vector) -> float:
+    """How often a part goes into what is allowed."""
+    pairs = zip(allowed, part, strict=True)
+    return min((have // each for have, each in pairs if each and have != inf), default=inf)
 
 
 def _within(part: Resources, left: dict[str, float]) -> Iterable[tuple[Identity, Amount]]:
