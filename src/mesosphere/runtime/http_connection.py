@@ -44,8 +44,8 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_ends", "_incoming", "_is_advancing", "_is_half_closed", "_is_lingering", "_is_paused",
-        "_limit_bytes", "_pieces", "_queue", "_queued_bytes", "_reader", "_reason", "_server",
-        "_transport", "deadline", "id", "is_streaming", "request",
+        "_limit_bytes", "_out", "_out_bytes", "_pieces", "_queue", "_queued_bytes", "_reader",
+        "_reason", "_server", "_transport", "deadline", "id", "is_streaming", "request",
     )  # fmt: skip
 
     def __init__(self, server: "HttpServer") -> None:
@@ -61,6 +61,8 @@ class Connection(asyncio.Protocol):
         self._queue: deque[bytes] | None = None  # of a stream, while the peer reads too slowly
         self._queued_bytes = 0
         self._pieces: Iterator[bytes | memoryview] | None = None  # of a whole answer
+        self._out: list[bytes] = []  # leaves at the end of the loop's turn
+        self._out_bytes = 0
         self._is_paused = False
         self._is_advancing = False
         self._is_lingering = False
@@ -110,6 +112,26 @@ class Connection(asyncio.Protocol):
         elif self._pieces is not None:
             self._write_pieces()
 
+    # --- writing ------------------------------------------------------------------------------
+
+    def _write(self, data: bytes) -> None:
+        """Write together with what else comes in this turn: a system call is dearer than a copy."""
+        if not self._out:
+            self._server.flush_soon(self)
+        self._out.append(data)
+        self._out_bytes += len(data)
+        if self._out_bytes > PIECE_BYTES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+        out = self._out
+        if out:
+            self._out, self._out_bytes = [], 0
+            if self._transport.is_closing():
+                return
+            self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+
     # --- one request after the other ----------------------------------------------------------
 
     def _advance(self) -> None:
@@ -137,7 +159,7 @@ class Connection(asyncio.Protocol):
             return
         if reader.wants_continue:
             reader.wants_continue = False
-            self._transport.write(_CONTINUE)
+            self._write(_CONTINUE)
         self.deadline = self._server.tick + self._patience(reader)
         self._transport.resume_reading()
 
@@ -160,7 +182,8 @@ class Connection(asyncio.Protocol):
         self.deadline = self._server.tick + LINGER_S
         body = response.body
         assert isinstance(body, bytes)
-        self._transport.write(self._head(response, len(body), closes=True) + body)
+        self._write(self._head(response, len(body), closes=True) + body)
+        self.flush()
         self._transport.write_eof()  # then listen a little: a reset would destroy the answer
 
     def expire(self) -> None:
@@ -191,11 +214,12 @@ class Connection(asyncio.Protocol):
             self._incoming = self._incoming._replace(keeps_alive=False)
         head = self._head(response, size, closes)
         if self._incoming.is_head or response.status in (204, 304):
-            self._transport.write(head)
+            self._write(head)
         elif size <= SMALL_BYTES:
-            self._transport.write(head + (chunks[0] if len(chunks) == 1 else b"".join(chunks)))
+            self._write(head + (chunks[0] if len(chunks) == 1 else b"".join(chunks)))
         else:
-            self._transport.write(head)
+            self._write(head)
+            self.flush()
             self._pieces = _pieces(chunks)
             self._write_pieces()
             return
@@ -232,6 +256,7 @@ class Connection(asyncio.Protocol):
         if is_last or self._server.is_stopping:
             self._is_lingering = True
             self.deadline = self._server.tick + self._server.limits.write_s
+            self.flush()
             self._transport.close()
         elif not self._is_advancing:
             self._advance()
@@ -258,7 +283,7 @@ class Connection(asyncio.Protocol):
         # The body of the request may be large and is wanted no more.
         self._incoming = incoming._replace(request=Request(self.id, "", ""))
         first = _HEADS.get(status) or f"HTTP/1.1 {status} \r\n".encode()
-        self._transport.write(first + self._server.common_head + _latin("".join(lines)) + b"\r\n")
+        self._write(first + self._server.common_head + _latin("".join(lines)) + b"\r\n")
 
     def send(self, data: bytes) -> None:
         """Write to the stream, or queue; a full queue cuts it."""
@@ -271,7 +296,8 @@ class Connection(asyncio.Protocol):
                 self._queue = deque()
             self._queue.append(data)
             self._queued_bytes += len(data)
-        if self._queued_bytes + self._transport.get_write_buffer_size() > self._limit_bytes:
+        held = self._queued_bytes + self._out_bytes + self._transport.get_write_buffer_size()
+        if held > self._limit_bytes:
             self._reason = f"the peer left more than {self._limit_bytes} bytes unread"
             self._queue = None
             self._queued_bytes = 0
@@ -280,10 +306,11 @@ class Connection(asyncio.Protocol):
     def _write_chunk(self, data: bytes) -> None:
         size = len(data)
         if self._incoming is not None and self._incoming.is_old:
-            self._transport.write(data)
+            self._write(data)
         elif size <= SMALL_BYTES:
-            self._transport.write(b"%x\r\n%b\r\n" % (size, data))
+            self._write(b"%x\r\n%b\r\n" % (size, data))
         else:
+            self.flush()
             self._transport.writelines((b"%x\r\n" % size, data, b"\r\n"))
 
     def _pump(self) -> None:
@@ -316,7 +343,7 @@ class Connection(asyncio.Protocol):
 
     def _end(self) -> None:
         if self._incoming is not None and not self._incoming.is_old:
-            self._transport.write(_LAST_CHUNK)
+            self._write(_LAST_CHUNK)
         self._finish()
 
     def shut_down(self) -> None:
@@ -326,6 +353,7 @@ class Connection(asyncio.Protocol):
         elif self.id and self._pieces is None:
             self.answer(text_response(503, "This process is ending.\n"))
         elif not self.id:
+            self.flush()
             self._transport.close()
 
     def abort(self) -> None:

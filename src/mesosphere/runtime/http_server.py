@@ -58,6 +58,7 @@ class HttpServer:
         self.limits = limits or Limits()
         self.ids = itertools.count(1)
         self.connections: set[Connection] = set()
+        self._to_flush: list[Connection] = []
         self.is_stopping = False
         self.tick = 0.0
         self.common_head = b""
@@ -146,6 +147,17 @@ class HttpServer:
         self._open[request.id] = connection
         with _Answering(self, request.id):
             self._on_request(request)
+
+    def flush_soon(self, connection: Connection) -> None:
+        """A connection has something to write, at the end of the loop's turn."""
+        if not self._to_flush:
+            asyncio.get_running_loop().call_soon(self._flush)
+        self._to_flush.append(connection)
+
+    def _flush(self) -> None:
+        written, self._to_flush = self._to_flush, []
+        for connection in written:
+            connection.flush()
 
     def forget(self, request: str) -> None:
         """A request was answered, or its peer has left."""
