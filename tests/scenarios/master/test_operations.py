@@ -241,3 +241,23 @@ def test_shared_volumes_are_for_those_who_share() -> None:
     act(framework, reserve(disk(64)), create(disk(64, "v1", shared=True), op="op"))
     [status] = statuses(framework)
     assert "no SHARED_RESOURCES capability" in status["message"]
+
+
+def test_what_is_used_and_offered_says_for_which_role() -> None:
+    world, framework, agent = start()
+    act(framework, launch(task("t1", agent, resources=[scalar("cpus", 1)])), refuse_s=0)
+    world.wait(1)
+    shown = total(world)
+    for name in ("used_resources_full", "offered_resources_full"):
+        assert [each["allocation_info"] for each in shown[name]] == [{"role": ROLE}] * len(
+            shown[name]
+        )
+    assert "allocation_info" not in shown["unreserved_resources_full"][0]
+
+
+def test_a_task_takes_no_resource_both_for_good_and_revocably() -> None:
+    _, framework, agent = start()
+    both = [scalar("cpus", 1), scalar("cpus", 1) | {"revocable": {}}]
+    act(framework, launch(task("t1", agent, resources=both)))
+    [status] = framework.updates()
+    assert "both revocable and non-revocable 'cpus'" in status["message"]

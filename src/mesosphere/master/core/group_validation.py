@@ -9,7 +9,7 @@ from mesosphere.kernel.conversions import as_held
 from mesosphere.kernel.ids import check_id
 from mesosphere.kernel.resources import EMPTY, Resources
 from mesosphere.master.core.state import Agent, ExecutorRecord, Framework
-from mesosphere.master.core.validation import check_task
+from mesosphere.master.core.validation import check_kinds, check_task
 from mesosphere.wire import mesos
 from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos.resources_codec import from_wire
@@ -50,6 +50,11 @@ def check_executor(
         resources = from_wire(info.resources)
     except WireError as error:
         return f"Executor uses invalid resources: {error}"
+    if resources.shared():
+        return f"Executor uses shared resources {resources.shared()!r}, which only tasks may"
+    fault = check_kinds(resources)
+    if fault is not None:
+        return f"Executor uses invalid resources: {fault}"
     return as_held(resources.allocated_to(None), left)
 
 

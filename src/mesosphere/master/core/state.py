@@ -7,7 +7,7 @@ agent, or nowhere; an operation is in its agent's index, and in its framework's 
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +84,10 @@ class ExecutorRecord:
     role: str
 
 
+def _with_roles(holders: "Iterable[TaskRecord | ExecutorRecord | Offer]") -> Resources:
+    return sum_of(each.resources.allocated_to(each.role) for each in holders)
+
+
 @dataclass(slots=True)
 class Agent:
     """A registered agent. `stream` is None while its connection is broken.
@@ -113,7 +117,7 @@ class Agent:
     offers: dict[str, Offer] = field(default_factory=dict)
     operations: dict[bytes, mesos.OperationRecord] = field(default_factory=dict)
     slot: Slot | None = None  # made by the first cycle that sees it
-    shown: tuple[Any, dict[bool, bytes]] | None = field(default=None, compare=False)  # as above
+    shown: tuple[Any, dict[Any, bytes]] | None = field(default=None, compare=False)  # as above
     _free: tuple[Resources, Resources, Resources, Resources] | None = None
 
     @property
@@ -126,6 +130,31 @@ class Agent:
         """The machine it is on: its host name and the address it calls from."""
         address = self.pid.partition("@")[2].rpartition(":")[0]
         return key_of(mesos.MachineID(hostname=self.info.hostname, ip=address))
+
+    @property
+    def payers(self) -> tuple[str, ...]:
+        """The roles that pay for what is used and offered, each once."""
+        roles = {each.role: None for each in self.tasks.values() if each.holds_resources}
+        roles |= {executor.role: None for executor in self.executors.values()}
+        roles |= {offer.role: None for offer in self.offers.values()}
+        return tuple(roles)
+
+    @property
+    def allocated(self) -> Resources:
+        """What is used, each part allocated to the role that pays for it."""
+        payers = self.payers
+        if len(payers) == 1:
+            return self.used.allocated_to(payers[0])
+        used = [each for each in self.tasks.values() if each.holds_resources]
+        return _with_roles((*used, *self.executors.values()))
+
+    @property
+    def held_out(self) -> Resources:
+        """What is offered, each part allocated to the role of its offer."""
+        payers = self.payers
+        if len(payers) == 1:
+            return self.offered.allocated_to(payers[0])
+        return _with_roles(self.offers.values())
 
     @property
     def free(self) -> Resources:

@@ -176,12 +176,25 @@ def check_task(
     wanted = as_held(resources.allocated_to(None), left)
     if wanted.is_empty:
         return "Task uses no resources"
+    fault = check_kinds(wanted)
+    if fault is not None:
+        return f"Task uses invalid resources: {fault}"
     if not left.contains(wanted):
         return (
             f"Total resources {wanted!r} required by task and its executor is more than"
             f" available {left!r}"
         )
     return wanted
+
+
+def check_kinds(resources: Resources) -> str | None:
+    """What may be taken back at any time does not go with what is there to stay."""
+    kinds: dict[str, bool] = {}
+    for identity, _ in resources:
+        if kinds.setdefault(identity.name, identity.is_revocable) != identity.is_revocable:
+            name = identity.name
+            return f"Cannot use both revocable and non-revocable '{name}' at the same time"
+    return None
 
 
 def _check_shape(

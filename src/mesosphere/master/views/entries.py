@@ -131,8 +131,8 @@ def agent(found: Agent, full: bool = False) -> dict[str, Any]:
     if full:
         shown["reserved_resources_full"] = {role: _full(part) for role, part in reserved.items()}
         shown["unreserved_resources_full"] = _full(found.total.unreserved())
-        shown["used_resources_full"] = _full(found.used)
-        shown["offered_resources_full"] = _full(found.offered)
+        shown["used_resources_full"] = _full(found.allocated)
+        shown["offered_resources_full"] = _full(found.held_out)
     return shown
 
 

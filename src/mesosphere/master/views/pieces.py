@@ -66,13 +66,17 @@ def _show(record: TaskRecord) -> tuple[Any, ...]:
 def agent(found: Agent, full: bool = False) -> bytes:
     """An agent, after a comma; `full` as for `entries.agent`."""
     values = _values_of_agent(found)
+    payers = found.payers if full else ()
+    if len(payers) > 1:
+        # Who of them pays for what can't be seen in the sums.
+        return b"," + _encode(entries.agent(found, full))
     shown = found.shown
     if shown is None or shown[0] != values:
         shown = (values, {})
         found.shown = shown
-    piece: bytes | None = shown[1].get(full)
+    piece: bytes | None = shown[1].get((full, payers))
     if piece is None:
-        piece = shown[1][full] = b"," + _encode(entries.agent(found, full))
+        piece = shown[1][full, payers] = b"," + _encode(entries.agent(found, full))
     return piece
 
 
