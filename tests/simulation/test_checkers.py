@@ -10,6 +10,8 @@ from mesosphere.kernel.events import Event, StopRequested
 from mesosphere.kernel.resources import Resources
 from mesosphere.kernel.store import Put
 from mesosphere.marathon.core.instances import Goal
+from mesosphere.master.core.allocator.quotas import Quota
+from mesosphere.master.core.state import Offer
 from mesosphere.simulation.administrator import Administrator
 from mesosphere.simulation.checkers.books import Books
 from mesosphere.simulation.checkers.capacity import Capacity
@@ -18,6 +20,7 @@ from mesosphere.simulation.checkers.gone import Gone
 from mesosphere.simulation.checkers.launches import Launches
 from mesosphere.simulation.checkers.oversubscription import Oversubscription
 from mesosphere.simulation.checkers.parents import Parents
+from mesosphere.simulation.checkers.quotas import Quotas
 from mesosphere.simulation.checkers.terminal import Terminal
 from mesosphere.simulation.checkers.updates import Updates
 from mesosphere.simulation.checkers.writers import Writers
@@ -269,6 +272,7 @@ def test_an_agent_that_is_sent_away_without_need_is_found(taps: Taps) -> None:
 
 def test_views_that_differ_are_missed_in_the_end() -> None:
     story = MastersStory(1, agents=6)
+    story.cluster.is_quiet = True
     story.cluster.start()
     story.world.run(60.0)
     assert story.shortcomings() == []
@@ -292,3 +296,21 @@ def test_views_that_differ_are_missed_in_the_end() -> None:
         "the schedule has [], not ['h']",
     ):
         assert part in found
+
+
+def test_an_offer_beyond_a_limit_is_found(taps: Taps) -> None:
+    Quotas(taps)
+    leader = master_of(taps)
+    machine: Any = leader.machine
+    tell(taps.on_step, leader)
+    machine.allocator.quotas = {"b": Quota(limits={"cpus": 1000})}
+    for cpus in (0.5, 0.25, 0.5):
+        name = f"{machine.id}-O{machine.offer_count}"
+        offer = Offer(name, "f", "a", "b/c", Resources.of(cpus=cpus), 0.0)
+        machine.state.offers[name] = offer
+        machine.offer_count += 1
+        if len(machine.state.offers) > 2:
+            with pytest.raises(Violation, match=r"holds 1\.25 cpus of 1"):
+                tell(taps.on_step, leader)
+        else:
+            tell(taps.on_step, leader)

@@ -96,6 +96,22 @@ class Administrator:
         agents = self.cluster.of("agent")
         agents[self.world.random.randrange(len(agents))].deliver(StopRequested("USR1"))
 
+    def share_out(self, role: str) -> None:
+        """Another limit of a role, or another weight."""
+        random = self.world.random
+        if self._is_busy:
+            return
+        if random.random() < 0.3:
+            infos = [{"role": role, "weight": 0.5 + random.randrange(6)}]
+            self.ask({"type": "UPDATE_WEIGHTS", "update_weights": {"weight_infos": infos}})
+            return
+        limits = {"cpus": {"value": 1 + random.randrange(16) / 4}}
+        guarantees = {"cpus": {"value": 0.5}} if random.random() < 0.5 else {}
+        config = {"role": role, "guarantees": guarantees, "limits": limits}
+        force = random.random() < 0.3
+        body = {"force": force, "quota_configs": [config]}
+        self.ask({"type": "UPDATE_QUOTA", "update_quota": body})
+
     def tear_down(self, framework_id: str) -> None:
         """Remove a framework."""
         if not self._is_busy:
@@ -190,7 +206,7 @@ class Administrator:
         if "agent_id" in body:
             self.closed.pop(body["agent_id"]["value"], None)
             self.reopened[body["agent_id"]["value"]] = None
-        elif kind != "TEARDOWN":
+        elif kind not in ("TEARDOWN", "UPDATE_WEIGHTS", "UPDATE_QUOTA"):
             self.is_sure_of_schedule = False
 
     def _take(self, kind: str, body: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from mesosphere.simulation.checkers.closed import Closed
 from mesosphere.simulation.checkers.gone import Gone
 from mesosphere.simulation.checkers.launches import Launches
 from mesosphere.simulation.checkers.oversubscription import Oversubscription
+from mesosphere.simulation.checkers.quotas import Quotas
 from mesosphere.simulation.checkers.reservations import Reservations
 from mesosphere.simulation.checkers.terminal import Terminal
 from mesosphere.simulation.checkers.updates import Updates
@@ -23,9 +24,9 @@ from mesosphere.simulation.taps import Taps
 from mesosphere.simulation.world import Violation, World
 
 AGENTS = 50
-AGENTS_OF_MOST = 15
-WIDE_EVERY = 4
-"""Each fourth seed has all the agents; the others have fewer, and are as much faster."""
+AGENTS_OF_MOST = 12
+WIDE_EVERY = 8
+"""Each eighth seed has all the agents; the others have fewer, and are as much faster."""
 
 QUIET_S = 20.0
 TROUBLE_S = 180.0
@@ -82,6 +83,7 @@ class MastersStory:
         Writers(self.taps)
         Closed(self.taps)
         Reservations(self.taps)
+        Quotas(self.taps)
         Gone(self.taps, self.administrator)
 
     def run(self) -> str:
@@ -139,6 +141,8 @@ class MastersStory:
                 self.administrator.tear_down(brief)
             elif self.world.chance(0.05):
                 self.administrator.send_away()
+            elif self.world.chance(0.1):
+                self.administrator.share_out("b")
             else:
                 self.administrator.act()
             self.world.at(self.world.between(1.0, 8.0), self._administer)
