@@ -71,6 +71,7 @@ class _Launch:
         self.doomed = False
         self.process: asyncio.subprocess.Process | None = None
         self.image = ""
+        self.exited: dict[str, Any] | None = None
 
 
 class Containerizer:
@@ -136,6 +137,8 @@ class Containerizer:
         self._launching.pop(name, None)
         self._running[name] = pid
         node.deliver(ContainerStarted(name, pid, self._joined(plan)), cause)
+        if launch.exited is not None:
+            self._container_exited(launch.exited)
 
     async def _prepare_and_start(self, name: str, plan: dict[str, Any], launch: _Launch) -> int:
         try:
@@ -276,6 +279,10 @@ class Containerizer:
 
     def _container_exited(self, record: dict[str, Any]) -> None:
         name = record["container"]
+        launch = self._launching.get(name)
+        if launch is not None:
+            launch.exited = record  # it ended before its start was told: one after the other
+            return
         self._running.pop(name, None)
         limited = self._limitation(record)
         message = limited.message

@@ -7,7 +7,6 @@ are events.
 """
 
 import asyncio
-import errno
 import fcntl
 import itertools
 import os
@@ -42,6 +41,7 @@ from mesosphere.kernel.machine import Machine
 from mesosphere.runtime import files, gauges
 from mesosphere.runtime.collector import Collector, tune
 from mesosphere.runtime.coordination import Coordination
+from mesosphere.runtime.disk import Disk, Job
 from mesosphere.runtime.http_client import HttpClient
 from mesosphere.runtime.http_server import HttpServer, bind
 from mesosphere.runtime.logs import Log, adopt_libraries
@@ -79,7 +79,6 @@ class Node:
         self._coordination = coordination
         self._work_dir = work_dir
         self._on_stop = on_stop
-        self._make_room = make_room
         self._performers: dict[type[Effect], Performer] = {**PERFORMERS, **(performers or {})}
         self._inbox: deque[tuple[Event, str]] = deque()
         self._stepping = False
@@ -87,7 +86,7 @@ class Node:
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._streams: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._disk = asyncio.Lock()
+        self._disk = Disk(make_room)
         self._halted: asyncio.Future[int] | None = None
         self._last_now = 0.0
         self.client = HttpClient()
@@ -319,33 +318,30 @@ class Node:
         else:
             self.deliver(Loaded(effect.token, entries), cause)
 
-    async def checkpoint(self, effect: fx.Checkpoint, cause: str) -> None:
-        """Perform Checkpoint; one at a time, in order."""
-        path = self.work_path(effect.path)
-        write = files.append_checkpoint if effect.append else files.write_checkpoint
-        async with self._disk:
-            try:
-                await asyncio.to_thread(self._write, write, path, effect.data)
-            except OSError as error:
+    def checkpoint(self, effect: fx.Checkpoint, cause: str) -> None:
+        """Perform Checkpoint: what it promises is done once it is on disk."""
+
+        def done(error: OSError | None) -> None:
+            if error is None:
+                self.perform(effect.then, cause)
+            else:
                 self.deliver(CheckpointFailed(effect.path, str(error)), cause)
-                return
-        self.perform(effect.then, cause)
 
-    def _write(self, write: Callable[[Path, bytes], None], path: Path, data: bytes) -> None:
-        try:
-            write(path, data)
-        except OSError as error:
-            if error.errno != errno.ENOSPC or self._make_room is None or not self._make_room():
-                raise
-            write(path, data)
+        path = str(self.work_path(effect.path))
+        self._put(Job(path, effect.data, effect.append, done))
 
-    async def remove_checkpoint(self, effect: fx.RemoveCheckpoint, cause: str) -> None:
+    def remove_checkpoint(self, effect: fx.RemoveCheckpoint, cause: str) -> None:
         """Perform RemoveCheckpoint."""
-        async with self._disk:
-            try:
-                await asyncio.to_thread(files.remove_checkpoint, self.work_path(effect.path))
-            except OSError as error:
+
+        def done(error: OSError | None) -> None:
+            if error is not None:
                 self.deliver(CheckpointFailed(effect.path, str(error)), cause)
+
+        self._put(Job(str(self.work_path(effect.path)), None, False, done))
+
+    def _put(self, job: Job) -> None:
+        if self._disk.put(job):
+            self.spawn(self._disk.run())
 
     def connect(self, effect: fx.Connect, cause: str) -> None:
         """Perform Connect, replacing a stream of the same name."""
@@ -397,8 +393,8 @@ PERFORMERS: Mapping[type[Effect], Performer] = {
     fx.Halt: lambda node, e, cause: node.halt(e.code, e.reason),
     fx.Commit: lambda node, e, cause: node.spawn(node.commit(e, cause)),
     fx.Load: lambda node, e, cause: node.spawn(node.load(e, cause)),
-    fx.Checkpoint: lambda node, e, cause: node.spawn(node.checkpoint(e, cause)),
-    fx.RemoveCheckpoint: lambda node, e, cause: node.spawn(node.remove_checkpoint(e, cause)),
+    fx.Checkpoint: Node.checkpoint,
+    fx.RemoveCheckpoint: Node.remove_checkpoint,
     fx.Contend: lambda node, e, cause: node._coordination.contend(e.group, e.label, e.payload),
     fx.Withdraw: lambda node, e, cause: node._coordination.withdraw(e.group),
     fx.Detect: lambda node, e, cause: node._coordination.detect(e.group, e.label),
