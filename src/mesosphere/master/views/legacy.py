@@ -104,6 +104,7 @@ def _frameworks(master: MasterMachine, wanted: str | None = None) -> dict[str, C
 def state(master: MasterMachine) -> Chunks:
     """`/state`."""
     known = master.state
+    active = sum(1 for found in known.agents.values() if found.is_connected and found.is_active)
     leader = master.leader or master.info
     shown: dict[str, Any] = {
         **version(),
@@ -113,8 +114,8 @@ def state(master: MasterMachine) -> Chunks:
         "pid": master.info.pid,
         "hostname": master.info.hostname,
         "capabilities": list(MASTER_CAPABILITIES),
-        "activated_slaves": sum(1 for found in known.agents.values() if found.is_connected),
-        "deactivated_slaves": sum(1 for found in known.agents.values() if not found.is_connected),
+        "activated_slaves": active,
+        "deactivated_slaves": len(known.agents) - active,
         "unreachable_slaves": len(known.unreachable),
         "leader": leader.pid,
         "leader_info": {
