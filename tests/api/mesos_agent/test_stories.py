@@ -10,7 +10,9 @@ from mesosphere.kernel import effects as do
 from mesosphere.kernel.events import Event
 from mesosphere.kernel.http import Request, Response, Router
 from mesosphere.wire.errors import WireError
-from mesosphere.wire.mesos import agent_operator, codec, executor
+from mesosphere.wire.mesos import agent_operator, codec, executor, link
+from mesosphere.wire.mesos.agents import DrainConfig
+from mesosphere.wire.mesos.common import DurationInfo
 from mesosphere.wire.mesos.media import Media
 from tests.api.mesos.coverage import unasked
 from tests.api.stories import stories, tell
@@ -53,6 +55,10 @@ def test_story(story: dict[str, Any], speaks: Media) -> None:
     def run_custom(executor_id: str, task_id: str) -> None:
         run_by(world, make_executor(executor_id), plain_task(task_id))
 
+    def drain(grace_s: int) -> None:
+        grace = DurationInfo(nanoseconds=grace_s * 1_000_000_000)
+        world.say("DRAIN", drain=link.Drain(config=DrainConfig(max_grace_period=grace)))
+
     tell(
         story,
         ask,
@@ -60,6 +66,7 @@ def test_story(story: dict[str, Any], speaks: Media) -> None:
             "wait": world.wait,
             "run": lambda task_id: world.run(make_task(task_id)),
             "run_by": run_custom,
+            "drain": drain,
         },
     )
 
