@@ -118,7 +118,7 @@ class Agent:
     operations: dict[bytes, mesos.OperationRecord] = field(default_factory=dict)
     slot: Slot | None = None  # made by the first cycle that sees it
     shown: tuple[Any, dict[Any, bytes]] | None = field(default=None, compare=False)  # as above
-    _free: tuple[Resources, Resources, Resources, Resources] | None = None
+    _free: tuple[Resources, Resources, Resources, Resources, Resources] | None = None
 
     @property
     def is_connected(self) -> bool:
@@ -171,11 +171,12 @@ class Agent:
             or known[2] is not self.used
             or known[3] is not self.offered
         ):
+            same_total = known is not None and known[1] is self.total
+            shared = known[4] if same_total and known is not None else self.total.shared()
             free = self.total - self.used - self.offered
-            shared = self.total.shared()
             if shared:
                 free = free.non_shared() + shared
-            known = self._free = (free, self.total, self.used, self.offered)
+            known = self._free = (free, self.total, self.used, self.offered, shared)
         return known[0]
 
     @property

@@ -112,9 +112,20 @@ class Cycle:
 
     def _stretch(self, pool: list[Slot]) -> list[Client]:
         """Who is next, as far as it is certain."""
-        sample = pool[0]
-        dealing = Dealing(self._tree, sample.whole, lambda client: self._is_able(sample, client))
-        return dealing.stretch(len(pool))
+        sample, budget, count = pool[0], self._budget, len(pool)
+        known: dict[tuple[str, int, int], bool] = {}
+
+        def is_able(client: Client) -> bool:
+            claimant: Claimant = client.claimant
+            key = claimant.top, claimant.can, id(claimant.least)
+            found = known.get(key)
+            if found is None:
+                found = known[key] = self._is_able(sample, client)
+            return found
+
+        if self._is_owed and budget is not None:
+            count = min(count, max(Rations(budget, sample.open, True).all_owed(), 1))
+        return Dealing(self._tree, sample.whole, is_able).stretch(count)
 
     def _is_able(self, sample: Slot, client: Client) -> bool:
         """Whether a framework can take agents of a kind, in this round."""

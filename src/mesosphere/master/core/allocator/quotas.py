@@ -24,6 +24,9 @@ from mesosphere.kernel.resources import Amount, Identity, Resources, quantity
 from mesosphere.master.core.allocator.claims import Cause
 from mesosphere.master.core.allocator.shares import Tree, Vector, is_open
 
+COUNT_LIMIT = 10**9
+"""Stands for no limit where a number is needed."""
+
 
 class Quota(NamedTuple):
     """Of a top role; thousandths by scalar name. A name without a limit is not limited."""
@@ -160,6 +163,11 @@ class Rations:
             return False
         self._count(top, left, 1)
         return True
+
+    def all_owed(self) -> int:
+        """How many parts may be given whole to all roles that are owed something."""
+        unmet = self._budget.unmet.items()
+        return int(min(sum(self._times_owed(top, each) for top, each in unmet), COUNT_LIMIT))
 
     def put_back(self, top: str) -> None:
         """What was counted last was not given."""

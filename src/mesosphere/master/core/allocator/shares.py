@@ -357,8 +357,12 @@ class Tree:
             while share.parent is not None:
                 counts[share] = counts.get(share, 0) + count
                 share = share.parent
+        times: dict[int, Vector] = {1: whole}
         for share, count in counts.items():
-            share.held = [have + count * each for have, each in zip(share.held, whole, strict=True)]
+            amounts = times.get(count)
+            if amounts is None:
+                amounts = times[count] = [count * each for each in whole]
+            share.held = list(map(add, share.held, amounts))
             share.count += count
             share.entry = None
             if share.parent is not None:
@@ -372,18 +376,22 @@ class Tree:
     def order_of(self, node: Node) -> list[Entry]:
         """The entries of a node's children, or of a leaf's frameworks, the most deserving first."""
         if node.order is None:
+            divisors = self.divisors
+            shares: list[Share]
             if node.children:
-                listed = [self._entry(child) for child in node.children.values() if child.live]
+                shares = [child for child in node.children.values() if child.live]
             else:
-                listed = [self._entry(c) for c in node.clients.values() if c.claimant is not None]
+                shares = [one for one in node.clients.values() if one.claimant is not None]
+            listed: list[Entry] = []
+            for share in shares:
+                entry = share.entry
+                if entry is None:
+                    dominant = max(map(truediv, share.held, divisors)) / share.weight
+                    entry = share.entry = (dominant, share.count, share.path, share)
+                listed.append(entry)
             listed.sort()
             node.order = listed
         return node.order
-
-    def _entry(self, share: Share) -> Entry:
-        if share.entry is None:
-            share.entry = (self._dominant(share), share.count, share.path, share)
-        return share.entry
 
     def _dominant(self, share: Share) -> float:
         largest: float = max(map(truediv, share.held, self.divisors))
