@@ -44,6 +44,18 @@ def test_an_agent_with_stubborn_tasks_ends_all_the_same() -> None:
     assert ends(world) == [ExitCode.CLEAN]
 
 
+def test_an_agent_that_leaves_starts_nothing_and_tells_no_second_end() -> None:
+    world = registered()
+    container = world.run(make_task())
+    world.give(on.ContainerStarted(container, 1))
+    world.give(LEAVE)
+    world.give(on.ContainerExited(container, 15))
+    before = len(world.updates())
+    world.kill("t1")
+    assert world.run(make_task("t2")) == ""
+    assert len(world.updates()) == before and not world.updates("t2")
+
+
 def test_an_agent_that_no_master_knows_leaves_without_a_word() -> None:
     world = World()
     world.recover()

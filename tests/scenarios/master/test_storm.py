@@ -286,8 +286,35 @@ class Storm:
             agent = self.random.choice(self.agents)
             self.world.post("/api/v1", {"type": "MARK_AGENT_GONE", "mark_agent_gone": {
                 "agent_id": {"value": agent.id}}})  # fmt: skip
-        for path in ("/state", "/state-summary", "/metrics/snapshot", "/roles"):
+        self.operator_closes_and_opens()
+        for path in ("/state", "/state-summary", "/metrics/snapshot", "/maintenance/status"):
             self.world.read(path)
+
+    def operator_closes_and_opens(self) -> None:
+        kind = self.random.choice(["DRAIN_AGENT", "DEACTIVATE_AGENT", "REACTIVATE_AGENT", "plan"])
+        number = self.random.randrange(len(self.agents))
+        agent, machine = (
+            self.agents[number],
+            {"hostname": "abc"[number], "ip": f"10.1.0.{97 + number}"},
+        )
+        if kind != "plan":
+            body: dict[str, Any] = {"agent_id": {"value": agent.id}}
+            if kind == "DRAIN_AGENT":
+                body["mark_gone"] = self.random.random() < 0.3
+            self.world.post("/api/v1", {"type": kind, kind.lower(): body})
+        elif self.random.random() < 0.4:
+            self.world.post(self.random.choice(["/machine/down", "/machine/up"]), [machine])
+        else:
+            start = {"nanoseconds": self.random.randrange(5)}
+            window = {"machine_ids": [machine], "unavailability": {"start": start}}
+            self.world.post("/maintenance/schedule", {"windows": [window]})
+
+    def open_all(self) -> None:
+        for machine in self.world.read("/maintenance/status").get("down_machines", []):
+            self.world.post("/machine/up", [machine])
+        for agent_id in list(self.world.machine.registry.agents):
+            call = {"agent_id": {"value": agent_id}}
+            self.world.post("/api/v1", {"type": "REACTIVATE_AGENT", "reactivate_agent": call})
 
     def check_capacity(self) -> None:
         assert self.world.halted is None
@@ -300,6 +327,7 @@ class Storm:
         """Everybody is there and works; all that is under way comes to an end."""
         self.world.slow_store = False
         self.world.settle()
+        self.open_all()
         for number, agent in enumerate(self.agents):
             agent.listen()
             if agent.is_over:
@@ -316,10 +344,15 @@ class Storm:
                 self.frameworks[number] = framework = self.new_framework()
             framework.ask()
             framework.learn_id()
-        for _ in range(12):
+        for round_ in range(24):
             self.world.wait(10)
-            for agent in self.agents:
+            self.open_all()  # what has drained meanwhile
+            for number, agent in enumerate(self.agents):
                 agent.listen()
+                if agent.is_over and round_ < 12:  # it was to be gone when it was drained
+                    self.agents[number] = agent = StormAgent(self.world, "abc"[number])
+                    agent.come()
+                    agent.listen()
                 for key, (state, _) in list(agent.tasks.items()):
                     if not is_terminal(state):
                         agent.advance(key, "TASK_FINISHED")

@@ -302,6 +302,7 @@ class World:
                 assert state.offers[offer.id] is offer
                 assert state.frameworks[offer.framework].offers[offer.id] is offer
                 assert state.frameworks[offer.framework].is_connected and agent.is_connected
+                assert agent.is_active
                 offered = offered + offer.resources
                 charge(offer.role, offer.framework, offer.resources.scalars())
             assert agent.used == used and agent.offered == offered
@@ -319,7 +320,23 @@ class World:
             for record in framework.tasks.values():
                 holder = state.agents[record.task.agent_id.value]
                 assert holder.tasks[record.key] is record
+        self._check_inverse_offers()
         self._check_tree(charged)
+
+    def _check_inverse_offers(self) -> None:
+        state = self.machine.state
+        asked = {
+            offer.id: offer
+            for agent in state.agents.values()
+            for offer in (agent.outage.asked.values() if agent.outage is not None else ())
+        }
+        assert asked == state.inverse_offers
+        for framework in state.frameworks.values():
+            for name, offer in framework.inverse_offers.items():
+                assert asked[name] is offer and framework.is_connected
+        assert set(state.outages) == {
+            agent.id for agent in state.agents.values() if agent.outage is not None
+        }
         self._check_pages()
 
     def _check_pages(self) -> None:

@@ -78,6 +78,32 @@ def test_a_schedule_that_is_too_long_is_refused(monkeypatch: pytest.MonkeyPatch)
     assert found == "The schedule has 2 machines, more than 1"
 
 
+def test_a_schedule_that_can_not_be_kept_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = planned(window(ONE, TWO))
+    assert schedule.check_size(wanted) is None
+    monkeypatch.setattr(schedule, "PACKED_LIMIT_BYTES", 10)
+    found = schedule.check_size(wanted)
+    assert found is not None and found.endswith("more than 10")
+
+
+def test_what_is_kept_of_a_large_cluster_is_small() -> None:
+    many = [
+        MachineID(
+            hostname=f"agent-{number:05d}.example.com",
+            ip=f"10.{number >> 8 & 255}.{number & 255}.1",
+        )
+        for number in range(20_000)
+    ]
+    wanted = schedule.brought_down(planned(window(*many)), many)
+    assert schedule.check_size(wanted) is None
+    assert Maintenance.unpacked(wanted.packed()) == wanted
+
+
+def test_a_damaged_schedule_is_told() -> None:
+    with pytest.raises(ValueError, match="maintenance schedule"):
+        Maintenance.unpacked(b"nonsense")
+
+
 def test_a_machine_that_is_down_stays_in_the_schedule() -> None:
     down = schedule.brought_down(planned(window(ONE, TWO)), [ONE])
     found = schedule.check_schedule(down, Schedule(windows=[window(TWO)]))

@@ -15,7 +15,7 @@ from mesosphere.agent.core.executor_life import ExecutorPhase
 from mesosphere.agent.core.executors import Executors
 from mesosphere.agent.core.exits import DRAINING, End
 from mesosphere.agent.core.gc import Garbage
-from mesosphere.agent.core.leaving import Leaving
+from mesosphere.agent.core.leaving import HEARD_TO_THE_END, Leaving
 from mesosphere.agent.core.life_cycle import Phase
 from mesosphere.agent.core.operations import Operations
 from mesosphere.agent.core.registration import Registration
@@ -93,6 +93,8 @@ class Frameworks:
             return [Log("warning", "link_event_ignored", {"type": event.type})]
         if event.type not in ("SUBSCRIBED", "ERROR", "SHUTDOWN") and not self._link.is_registered:
             return [Log("warning", "link_event_early", {"type": event.type})]
+        if self.leaving.reason and event.type not in HEARD_TO_THE_END:
+            return [Log("debug", "link_event_late", {"type": event.type})]
         return found[1](now, body)
 
     def _ping(self, ping: link.Ping | None) -> list[Effect]:

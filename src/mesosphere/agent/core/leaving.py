@@ -18,6 +18,9 @@ FORGOTTEN_TIMER = "leave/forgotten"
 GRACE_S = 10.0
 """Tasks have so long to end."""
 
+HEARD_TO_THE_END = ("SUBSCRIBED", "ACKNOWLEDGE", "SHUTDOWN", "ERROR")
+"""What the master says otherwise is no longer done: everything is being ended already."""
+
 GOODBYE_S = 1.0
 """UNREGISTER has so long to arrive."""
 

@@ -52,6 +52,7 @@ def start_machines(master: "MasterMachine", now: float, event: MachinesStarted) 
 def _carry_out(
     master: "MasterMachine", request: str, wanted: Maintenance, fault: str | None
 ) -> None:
+    fault = fault or schedule.check_size(wanted)
     if fault is not None:
         master.reply(request, text_response(400, fault))
         return
@@ -93,7 +94,7 @@ def _agents_on(master: "MasterMachine", keys: set[Key]) -> list[Agent]:
 
 def is_down(master: "MasterMachine", key: Key) -> bool:
     """Whether the machine is down, or about to be."""
-    return any(schedule.key_of(machine) == key for machine in master.registry.maintenance.down)
+    return key in master.registry.down
 
 
 def begin(master: "MasterMachine", agent: Agent) -> None:

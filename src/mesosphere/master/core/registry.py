@@ -15,7 +15,7 @@ import msgspec
 
 from mesosphere.kernel.ledger import EPOCH, Ledger
 from mesosphere.kernel.store import Put, Remove, Write
-from mesosphere.master.core.schedule import Maintenance
+from mesosphere.master.core.schedule import Key, Maintenance, key_of
 from mesosphere.wire import mesos
 from mesosphere.wire.mesos import codec
 
@@ -69,6 +69,7 @@ class Registry:
         self.agents: dict[str, AgentRecord] = {}
         self.frameworks: dict[str, FrameworkRecord] = {}
         self.maintenance = Maintenance()
+        self.down: dict[Key, None] = {}
         self.documents: dict[str, bytes] = {}  # path -> content
         # Node -> agent id -> its part of the node: a write costs no encoding of the neighbours.
         self._buckets: dict[str, dict[str, bytes]] = {}
@@ -92,6 +93,7 @@ class Registry:
     def put_maintenance(self, maintenance: Maintenance) -> None:
         """Set the schedule and the machines that are down."""
         self.maintenance = maintenance
+        self.down = dict.fromkeys(key_of(machine) for machine in maintenance.down)
         self.ledger.mark(MAINTENANCE)
 
     def put_framework(self, framework_id: str, record: FrameworkRecord) -> None:
@@ -126,7 +128,7 @@ class Registry:
                 record = codec.decode(data, FrameworkRecord)
                 self.put_framework(path.removeprefix("/frameworks/"), record)
             elif path == MAINTENANCE:
-                self.maintenance = codec.decode(data, Maintenance)
+                self.put_maintenance(Maintenance.unpacked(data))
             elif path != EPOCH:
                 self.documents[path] = data
         self.ledger.forget()
@@ -135,7 +137,7 @@ class Registry:
         if path.startswith("/agents/"):
             return Put(path, b"{%b}" % b",".join(self._buckets.get(path, {}).values()))
         if path == MAINTENANCE:
-            return Put(path, codec.encode(self.maintenance))
+            return Put(path, self.maintenance.packed())
         if path in self.documents:
             return Put(path, self.documents[path])
         record = self.frameworks.get(path.removeprefix("/frameworks/"))

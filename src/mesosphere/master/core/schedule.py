@@ -8,6 +8,7 @@ Invariants: a machine is in one window at most; one that is down stays in the sc
 Source: Mesos, src/master/maintenance.cpp, docs/maintenance.md.
 """
 
+import zlib
 from collections.abc import Sequence
 from enum import Enum
 from ipaddress import AddressValueError, IPv4Address
@@ -21,6 +22,9 @@ Key = tuple[str, str]  # host name in lower case, address
 
 MACHINES_LIMIT = 100_000
 """Machines in a schedule."""
+
+PACKED_LIMIT_BYTES = 450_000
+"""What is kept of maintenance is one node of the store: some ten bytes for each machine."""
 
 
 class Mode(Enum):
@@ -64,6 +68,18 @@ class Maintenance(msgspec.Struct, gc=False):
 
     schedule: Schedule = msgspec.field(default_factory=Schedule)
     down: list[MachineID] = []
+
+    def packed(self) -> bytes:
+        """As it is kept."""
+        return zlib.compress(codec.encode(self))
+
+    @staticmethod
+    def unpacked(data: bytes) -> "Maintenance":
+        """What was kept. Raises ValueError."""
+        try:
+            return codec.decode(zlib.decompress(data), Maintenance)
+        except zlib.error as error:
+            raise ValueError(f"the maintenance schedule: {error}") from error
 
     def machines(self) -> dict[Key, tuple[MachineID, Unavailability, Mode]]:
         """Every machine of the schedule."""
@@ -144,6 +160,14 @@ def check_change(known: Maintenance, machines: Sequence[MachineID], change: Chan
         if MODES.step(found[2], change) is None:
             return f"{shown(machine)} is not in {needed.value} mode and cannot be {change.value}"
     return None
+
+
+def check_size(wanted: Maintenance) -> str | None:
+    """Whether it can be kept."""
+    size = len(wanted.packed())
+    if size <= PACKED_LIMIT_BYTES:
+        return None
+    return f"The schedule takes {size} bytes, more than {PACKED_LIMIT_BYTES}"
 
 
 def replaced(known: Maintenance, wanted: Schedule) -> Maintenance:
