@@ -24,6 +24,7 @@ from mesosphere.master.api import api
 from mesosphere.master.core.config import MasterConfig
 from mesosphere.master.core.machine import PING_TIMER, MasterMachine
 from mesosphere.master.views import entries, legacy, pieces
+from mesosphere.runtime.files import serve
 from mesosphere.wire import recordio
 from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos import MasterInfo, codec, link, operator, scheduler
@@ -136,6 +137,8 @@ class World:
             elif isinstance(effect, do.EndStream):
                 assert effect.stream in self.streams, "the end of a stream that never began"
                 self.streams[effect.stream].is_open = False
+            elif isinstance(effect, do.ServeFile):
+                self.answers[effect.request] = as_json(serve(effect))
             elif isinstance(effect, do.Halt):
                 self.halted = effect
 
