@@ -124,6 +124,10 @@ class SimulatedContainers:
             self.on_exit(found)
             self._tell(on.ContainerExited(found.name, status))
 
+    def present(self) -> list[Container]:
+        """The containers that run or start, in the order of their launch."""
+        return [each for each in self.containers.values() if each.status is None]
+
     def running(self) -> list[Container]:
         """The containers whose command runs, in the order of their launch."""
         return [
