@@ -226,15 +226,18 @@ class Connection(asyncio.Protocol):
         self._finish()
 
     def _write_pieces(self) -> None:
-        assert self._pieces is not None
-        while not self._is_paused:
-            piece = next(self._pieces, None)
-            if piece is None:
-                self._pieces = None
-                self._finish()
-                return
-            self._transport.write(piece)
+        if self._pieces is None or self._is_paused:
+            return  # the peer has left, or `resume_writing` goes on
         self.deadline = self._server.tick + self._server.limits.write_s
+        piece = next(self._pieces, None)
+        if piece is None:
+            self._pieces = None
+            self._finish()
+            return
+        self._transport.write(piece)
+        if not self._is_paused:
+            # A peer that reads as fast as this writes must not have the loop to itself.
+            asyncio.get_running_loop().call_soon(self._write_pieces)
 
     def _head(self, response: Response, size: int, closes: bool) -> bytes:
         status = response.status

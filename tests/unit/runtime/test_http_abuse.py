@@ -2,12 +2,13 @@
 
 import asyncio
 import random
+from itertools import pairwise
 
 import pytest
 
 from mesosphere.kernel.http import BODY_LIMIT_BYTES, Response
 from mesosphere.runtime import http_requests
-from mesosphere.runtime.http_connection import PIPELINE_LIMIT
+from mesosphere.runtime.http_connection import PIECE_BYTES, PIPELINE_LIMIT, Connection
 from tests.unit.runtime.http_harness import CLOSE, echo, served, status_of
 
 CHUNKED = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -141,6 +142,39 @@ async def test_who_does_not_read_a_large_answer_is_left_and_delays_nobody() -> N
         assert stuck._transport.get_write_buffer_size() < 1_000_000
         await found.until(lambda: not found.server.connections)
         writer.close()
+
+
+class FastPeer:
+    """A transport whose peer reads everything at once: writing never has to wait."""
+
+    def __init__(self) -> None:
+        self.written: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self.written.append(bytes(data))
+
+    def get_extra_info(self, name: str) -> tuple[str, int]:
+        return "127.0.0.1", 1
+
+    def is_closing(self) -> bool:
+        return False
+
+    def resume_reading(self) -> None: ...
+
+
+async def test_who_reads_as_fast_as_can_be_written_does_not_have_the_loop_to_itself() -> None:
+    page = bytes(10 * PIECE_BYTES)
+    async with served(lambda request: Response(200, {}, page)) as found:
+        connection, peer = Connection(found.server), FastPeer()
+        connection.connection_made(peer)  # type: ignore[arg-type]
+        connection.data_received(b"GET / HTTP/1.1\r\n\r\n")
+        turns = [len(peer.written)]
+        while len(b"".join(peer.written).partition(b"\r\n\r\n")[2]) < len(page):
+            await asyncio.sleep(0)
+            turns.append(len(peer.written))
+        assert turns[0] <= 2  # the head and one piece
+        assert all(after - before <= 1 for before, after in pairwise(turns))
+        connection.connection_lost(None)
 
 
 async def test_noise_is_never_answered_500_and_never_ends_the_server() -> None:
