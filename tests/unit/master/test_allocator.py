@@ -7,7 +7,12 @@ from hypothesis import strategies as st
 
 from mesosphere.kernel.resources import EMPTY, Identity, Resources
 from mesosphere.master.core.allocator.claims import Cause, Claimant, Hindrance, Slot, part_for
-from mesosphere.master.core.allocator.filters import FILTERS_PER_AGENT, Filters, refusal_s
+from mesosphere.master.core.allocator.filters import (
+    ENDS_LEAST,
+    FILTERS_PER_AGENT,
+    Filters,
+    refusal_s,
+)
 from mesosphere.master.core.allocator.shares import Tree
 from tests.unit.master.allocation import NO_FACTS, Cluster, reserved
 
@@ -254,6 +259,17 @@ def test_filters_that_have_passed_are_dropped_and_the_others_kept() -> None:
     assert filters.hides("f", "a", "s", Resources.of(cpus=1), 7.0) == 10.0
     filters.expire(10.0)
     assert not filters.refused("f", "a")
+
+
+def test_filters_that_are_cleared_again_and_again_take_no_room() -> None:
+    filters = Filters()
+    filters.add("g", "a", "s", Resources.of(cpus=1), 50.0)
+    for _ in range(5 * ENDS_LEAST):
+        filters.add("f", "a", "s", Resources.of(cpus=1), 365 * 86400.0)
+        filters.clear("f")
+    assert len(filters._ends) <= ENDS_LEAST
+    filters.expire(50.0)
+    assert filters.counts()["a"] == 0
 
 
 def test_refusals_last_as_the_original_says() -> None:

@@ -5,7 +5,7 @@ of those refused. Source: Mesos, src/master/allocator/mesos/hierarchical.cpp.
 """
 
 from collections.abc import Mapping, Sequence
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 from mesosphere.kernel.resources import Resources
 
@@ -13,6 +13,9 @@ DEFAULT_REFUSE_S = 5.0
 REFUSE_LIMIT_S = 365 * 86400.0
 FILTERS_PER_AGENT = 16
 """Filters of one framework and role on one agent; the oldest goes first."""
+
+ENDS_LEAST = 1_000
+"""Ends that are remembered before those of cleared filters are looked for."""
 
 Refusal = tuple[Resources, float]
 """What was refused, and until when."""
@@ -39,7 +42,8 @@ class Filters:
 
     def __init__(self) -> None:
         self._refused: dict[tuple[str, str], dict[str, list[Refusal]]] = {}
-        self._ends: list[tuple[float, str, str, str]] = []  # a heap
+        self._ends: list[tuple[float, str, str, str]] = []  # a heap; some are of filters long gone
+        self._ends_limit = ENDS_LEAST
 
     def refused(self, framework: str, role: str) -> Mapping[str, Sequence[Refusal]]:
         """The refusals of a framework in a role by agent; it changes as they do."""
@@ -50,6 +54,19 @@ class Filters:
         agents = self._refused.setdefault((framework, role), {})
         agents[agent] = [*agents.get(agent, ()), (refused, until)][-FILTERS_PER_AGENT:]
         heappush(self._ends, (until, framework, role, agent))
+        if len(self._ends) > self._ends_limit:
+            self._drop_stale_ends()
+
+    def _drop_stale_ends(self) -> None:
+        """Filters that were cleared would keep their ends for as long as they were to last."""
+        self._ends = [
+            (until, framework, role, agent)
+            for (framework, role), agents in self._refused.items()
+            for agent, refusals in agents.items()
+            for _, until in refusals
+        ]
+        heapify(self._ends)
+        self._ends_limit = max(ENDS_LEAST, 2 * len(self._ends))
 
     def hides(
         self, framework: str, role: str, agent: str, offered: Resources, now: float
