@@ -100,15 +100,15 @@ def test_machines_are_scheduled_kept_and_taken_out(maintenance: Run) -> None:
     assert nameless["msg"] == "a machine needs a hostname, an ip, or both"
 
 
-def test_a_machine_goes_down_and_up_again(
-    mesos: Cluster, maintenance: Run, run_module: Run
-) -> None:
+def test_a_machine_goes_down_and_up_again(mesos: Cluster, maintenance: Run) -> None:
     started = maintenance("started")
     assert started["changed"] and "127.0.0.1/127.0.0.1.state" in started["changes"]
     again = maintenance("started")
     assert not again["changed"] and again["machines"] == {"127.0.0.1/127.0.0.1": "down"}
+    mesos.processes["agent"].wait(TIMEOUT_S)  # it is sent away, and left alone until the end
     assert maintenance("absent")["changed"]
     assert not maintenance("absent")["changed"]
+    mesos.start_agent()  # as its service manager would
 
 
 @pytest.mark.parametrize(
