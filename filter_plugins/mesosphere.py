@@ -1,5 +1,8 @@
 """Filters for inventories of Mesosphere clusters."""
 
+import base64
+import hashlib
+
 from ansible.errors import AnsibleFilterError
 
 
@@ -71,6 +74,33 @@ def zookeeper_hosts(hosts, hostvars, port=2181):
     return ",".join(f"{_bracketed(each)}:{port}" for each in addresses(hosts, hostvars))
 
 
+def zookeeper_members(hosts, hostvars, peer=2888, election=3888, client=2181):
+    """`server.N=host:peer:election:participant;client` of each host of an ensemble.
+
+    A host's number is `zookeeper_number` (what it has), else `zookeeper_id`, else its place.
+    """
+    lines = []
+    for place, host in enumerate(hosts, 1):
+        known = hostvars[host]
+        number = known.get("zookeeper_number") or known.get("zookeeper_id") or place
+        address = _bracketed(addresses([host], hostvars)[0])
+        lines.append(f"server.{number}={address}:{peer}:{election}:participant;0.0.0.0:{client}")
+    return lines
+
+
+def zookeeper_line(member):
+    """A member as zookeeper_info shows it, in the form of a configuration."""
+    host = _bracketed(member["host"])
+    ports = f"{member['peer']}:{member['election']}:{member['role']}"
+    return f"server.{member['id']}={host}:{ports};0.0.0.0:{member['client']}"
+
+
+def zookeeper_digest(user, password):
+    """`user:` and the digest of "user:password", as ZooKeeper's superDigest and ACLs hold it."""
+    digest = hashlib.sha1(f"{user}:{password}".encode(), usedforsecurity=False).digest()
+    return f"{user}:{base64.b64encode(digest).decode()}"
+
+
 def zookeeper_url(hosts, hostvars, path, port=2181):
     """ "zk://host:port,host:port/path"."""
     return f"zk://{zookeeper_hosts(hosts, hostvars, port)}/{path.strip('/')}"
@@ -103,6 +133,9 @@ class FilterModule:
             "urls": urls,
             "restart_order": restart_order,
             "zookeeper_hosts": zookeeper_hosts,
+            "zookeeper_members": zookeeper_members,
+            "zookeeper_line": zookeeper_line,
+            "zookeeper_digest": zookeeper_digest,
             "zookeeper_url": zookeeper_url,
             "command_line": command_line,
         }

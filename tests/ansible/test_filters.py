@@ -100,3 +100,23 @@ def test_every_filter_is_documented(filters: ModuleType) -> None:
         assert page["DOCUMENTATION"]["name"] == name
         assert page["DOCUMENTATION"]["options"]["_input"]["description"]
         assert page["EXAMPLES"] and page["RETURN"]["_value"]["description"]
+
+
+def test_members_keep_the_numbers_that_they_have(filters: ModuleType) -> None:
+    hostvars = {
+        "a": {"mesosphere_address": "10.0.0.1", "zookeeper_number": "5", "zookeeper_id": 5},
+        "b": {"mesosphere_address": "2001:db8::2", "zookeeper_id": 7},
+        "c": {"zookeeper_id": 0},
+    }
+    assert filters.zookeeper_members(["a", "b", "c"], hostvars) == [
+        "server.5=10.0.0.1:2888:3888:participant;0.0.0.0:2181",
+        "server.7=[2001:db8::2]:2888:3888:participant;0.0.0.0:2181",
+        "server.3=c:2888:3888:participant;0.0.0.0:2181",
+    ]
+    member = {"id": 1, "host": "c", "peer": 1, "election": 2, "role": "participant", "client": 3}
+    assert filters.zookeeper_line(member) == "server.1=c:1:2:participant;0.0.0.0:3"
+
+
+def test_a_digest_is_what_zookeeper_makes_of_a_password(filters: ModuleType) -> None:
+    # ZooKeeper's own DigestAuthenticationProvider says so of super:superpw.
+    assert filters.zookeeper_digest("super", "superpw") == "super:g9oN2HttPfn8MMWJZ2r45Np/LIA="
