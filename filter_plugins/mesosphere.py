@@ -5,6 +5,8 @@ import hashlib
 
 from ansible.errors import AnsibleFilterError
 
+NUMBER_LIMIT = 255
+
 
 def quorum(hosts):
     """The smallest majority of a list of hosts; refuses none and an even number."""
@@ -88,6 +90,27 @@ def zookeeper_members(hosts, hostvars, peer=2888, election=3888, client=2181):
     return lines
 
 
+def zookeeper_numbers(hosts, hostvars, state=None):
+    """The number of each host of an ensemble, which it keeps for life.
+
+    The one on its disk (`zookeeper_kept`), else the one that the live ensemble has for its address,
+    else `zookeeper_id`, else the lowest that nobody has. `state` is what cluster_gate says.
+    """
+    listed = {}
+    for server in (state or {}).get("servers", ()):
+        for number, member in (server.get("members") or {}).items():
+            listed[member["host"]] = int(number)
+    numbers = {}
+    for host, address in zip(hosts, addresses(hosts, hostvars), strict=True):
+        known = hostvars[host]
+        found = known.get("zookeeper_kept") or listed.get(address) or known.get("zookeeper_id")
+        if found and int(found):
+            numbers[host] = int(found)
+    taken = {*numbers.values(), *listed.values()}
+    free = (number for number in range(1, NUMBER_LIMIT + 1) if number not in taken)
+    return {host: numbers[host] if host in numbers else next(free) for host in hosts}
+
+
 def zookeeper_line(member):
     """A member as zookeeper_info shows it, in the form of a configuration."""
     host = _bracketed(member["host"])
@@ -134,6 +157,7 @@ class FilterModule:
             "restart_order": restart_order,
             "zookeeper_hosts": zookeeper_hosts,
             "zookeeper_members": zookeeper_members,
+            "zookeeper_numbers": zookeeper_numbers,
             "zookeeper_line": zookeeper_line,
             "zookeeper_digest": zookeeper_digest,
             "zookeeper_url": zookeeper_url,

@@ -120,3 +120,17 @@ def test_members_keep_the_numbers_that_they_have(filters: ModuleType) -> None:
 def test_a_digest_is_what_zookeeper_makes_of_a_password(filters: ModuleType) -> None:
     # ZooKeeper's own DigestAuthenticationProvider says so of super:superpw.
     assert filters.zookeeper_digest("super", "superpw") == "super:g9oN2HttPfn8MMWJZ2r45Np/LIA="
+
+
+def test_a_member_gets_its_number_once_and_no_other_gets_it(filters: ModuleType) -> None:
+    hostvars = {
+        "a": {"zookeeper_kept": 2},
+        "b": {"zookeeper_kept": 0},
+        "c": {"zookeeper_id": 7},
+        "d": {"mesosphere_address": "10.0.0.4"},
+    }
+    hosts = ["a", "b", "c", "d"]
+    assert filters.zookeeper_numbers(hosts, hostvars) == {"a": 2, "b": 1, "c": 7, "d": 3}
+    # A host that has lost its disk is known to the others.
+    state = {"servers": [{"members": {"5": {"host": "10.0.0.4"}, "1": {"host": "gone"}}}]}
+    assert filters.zookeeper_numbers(hosts, hostvars, state) == {"a": 2, "b": 3, "c": 7, "d": 5}
