@@ -6,7 +6,7 @@ whose name is `<pod>.<task's>`. Tasks launched together are a *group*; its membe
 
 Invariants: one task of a group that fails or is killed takes its companions with it, one that
 finishes does not; the pod ends `LINGER_S` after its last task. Why no process does this:
-docs/decisions/0005-pods-without-a-process.md.
+docs/decisions/0007-pods-without-a-process.md.
 Source: apache/mesos src/launcher/default_executor.cpp.
 """
 
