@@ -21,7 +21,7 @@ description:
 options:
   record_directory:
     description: Where the records go; empty for none.
-    type: path
+    type: str
     default: .cache/runs
     env:
       - name: MESOSPHERE_RUN_RECORDS
@@ -51,7 +51,7 @@ class Record:
         if not directory:
             return
         try:
-            place = Path(directory)
+            place = Path(directory).expanduser()
             place.mkdir(parents=True, exist_ok=True)
             for old in sorted(place.glob("*.jsonl"))[: -max(kept - 1, 1)]:
                 old.unlink()

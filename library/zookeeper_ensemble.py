@@ -81,7 +81,13 @@ from ansible.module_utils.zookeeper import EnsembleError, member_state, parse_me
 
 try:
     from kazoo.client import KazooClient
-    from kazoo.exceptions import KazooException
+    from kazoo.exceptions import (
+        ConnectionClosedError,
+        ConnectionLoss,
+        KazooException,
+        OperationTimeoutError,
+        SessionExpiredError,
+    )
     from kazoo.handlers.threading import KazooTimeoutError
 
     MISSING = None
@@ -169,6 +175,8 @@ class Ensemble:
         self.client = KazooClient(
             hosts=",".join(given["servers"]),
             timeout=CONNECT_TIMEOUT_S,
+            # The server that it speaks to may be the one that leaves.
+            connection_retry={"max_tries": -1, "max_delay": 1},
             auth_data=[("digest", f"super:{given['password']}")],
         )
 
@@ -187,8 +195,22 @@ class Ensemble:
         return parse_members(text.decode())
 
     def change(self, joining, leaving):
-        """One reconfiguration."""
-        self.client.reconfig(joining=joining, leaving=leaving, new_members=None)
+        """One reconfiguration. What became of it when the answer is lost, `has` will say."""
+        # These leave open whether it was done.
+        with contextlib.suppress(ConnectionLoss, OperationTimeoutError, SessionExpiredError):
+            self.client.reconfig(joining=joining, leaving=leaving, new_members=None)
+
+    def has(self, numbers):
+        """Whether the members are these; not yet, while a new leader is elected."""
+        try:
+            return set(self.members()) == set(numbers)
+        except (
+            ConnectionClosedError,
+            ConnectionLoss,
+            OperationTimeoutError,
+            SessionExpiredError,
+        ):
+            return False
 
 
 def answers(member):
@@ -216,7 +238,7 @@ def run(module):
         guard(after, None, answers)
         if not module.check_mode:
             ensemble.change(joining, leaving)
-            if not wait_until(lambda: set(ensemble.members()) == set(after), given["wait_timeout"]):
+            if not wait_until(lambda: ensemble.has(after), given["wait_timeout"]):
                 raise EnsembleError("the ensemble did not take the change up in time")
         return result
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.ansible.conftest import ROOT, Cluster, load
+from tests.ansible.conftest import ROOT, Cluster, Run, load
 from tests.ansible.test_playbooks import play
 from tests.integration.marathon_stack import free_port
 
@@ -37,11 +37,13 @@ def write(directory: Path, **options: Any) -> Path:
     return directory
 
 
-def test_a_live_cluster_is_an_inventory(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_live_cluster_is_an_inventory(cluster: Cluster, run_module: Run, tmp_path: Path) -> None:
+    master = [f"http://{cluster.master}"]
+    run_module("mesos_info", master_url=master, wait_for_agents=1)
     keyed = [{"key": "mesos_agent_state", "prefix": "state"}]
     source = write(
         tmp_path / "inventory",
-        master_url=[f"http://{cluster.master}"],
+        master_url=master,
         keyed_groups=keyed,
         strict=True,
     )
@@ -52,9 +54,13 @@ def test_a_live_cluster_is_an_inventory(cluster: Cluster, tmp_path: Path) -> Non
     assert agent["mesos_agent_state"] == "active" and agent["mesos_agent_id"].endswith("-S0")
 
 
-def test_a_cached_cluster_is_not_asked_again(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_cached_cluster_is_not_asked_again(
+    cluster: Cluster, run_module: Run, tmp_path: Path
+) -> None:
+    master = [f"http://{cluster.master}"]
+    run_module("mesos_info", master_url=master, wait_for_agents=1)
     cache = {"cache": True, "cache_plugin": "jsonfile", "cache_connection": str(tmp_path / "cache")}
-    source = write(tmp_path / "inventory", master_url=[f"http://{cluster.master}"], **cache)
+    source = write(tmp_path / "inventory", master_url=master, **cache)
     groups_of(source, tmp_path)
     nobody = [f"http://127.0.0.1:{free_port()}"]
     write(tmp_path / "inventory", master_url=nobody, unreachable_ok=False, **cache)
@@ -75,6 +81,15 @@ def test_groups_follow_from_state_and_attributes() -> None:
     attributes = {"rack": "r-1", "cores": 4.0, "zones": ["a"]}
     agent = {"state": "draining", "attributes": attributes}
     assert plugin.memberships(agent) == ["agents_draining", "agents_rack_r_1"]
+
+
+def test_an_empty_directory_means_no_record(tmp_path: Path) -> None:
+    plugin = load(ROOT / "callback_plugins" / "mesosphere_run.py", "mesosphere_run")
+    plugin.Record("", 2, 0.0).write("begun")
+    assert plugin.Record("", 2, 0.0).file is None
+    full = tmp_path / "file"
+    full.write_text("no directory")
+    assert plugin.Record(str(full), 2, 0.0).file is None
 
 
 @pytest.mark.parametrize("fails", [False, True])
