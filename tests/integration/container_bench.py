@@ -84,6 +84,14 @@ class Bench:
         self.perform(LaunchContainer(name, plan))
         return Path(plan["sandbox"])
 
+    async def _wait_for_groups(self) -> None:
+        """The supervisor removes groups once their last processes are gone."""
+        until = asyncio.get_running_loop().time() + DEADLINE_S
+        for place in Path("/sys/fs/cgroup").glob(f"**/{self.host.cgroups_root}"):
+            while left := [each.name for each in place.iterdir() if each.is_dir()]:
+                assert asyncio.get_running_loop().time() < until, f"left behind: {left}"
+                await asyncio.sleep(0.05)
+
     async def close(self) -> None:
         self.perform(RecoverContainers(()))
         await asyncio.wait_for(asyncio.gather(*self.tasks), DEADLINE_S)
@@ -94,6 +102,7 @@ class Bench:
                 break
             assert asyncio.get_running_loop().time() < until
             await asyncio.sleep(0.05)
+        await self._wait_for_groups()
         for task in self.endless:
             task.cancel()
         self.containerizer._supervision.close()

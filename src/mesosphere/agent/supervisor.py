@@ -44,6 +44,7 @@ from mesosphere.agent.isolation.processes import (
     processes_of_group,
     processes_of_tree,
     read_record,
+    remove_group,
     start_time,
     system_call,
     tail,
@@ -90,6 +91,7 @@ class Supervisor:
         self.private_root = private_root
         self.unwritten: dict[str, Record] = {}
         self.watched_at = 0.0
+        self.groups: list[str] = []  # of ended containers, whose last processes are still dying
         self.quits = False
 
     # --- the loop ------------------------------------------------------------------------
@@ -99,7 +101,7 @@ class Supervisor:
         self.selector.register(wakeup, selectors.EVENT_READ, "children")
         self.recover()
         while not self._is_done():
-            timeout = WATCH_S if self.containers or self.unwritten else IDLE_S / 4
+            timeout = WATCH_S if self.containers or self.unwritten or self.groups else IDLE_S / 4
             for key, mask in self.selector.select(timeout):
                 if key.data == "listener":
                     self.server.accept()
@@ -121,6 +123,7 @@ class Supervisor:
             outputs.look(container.record, partial(self._processes, container))
         for name, record in list(self.unwritten.items()):
             self._keep_exit(name, record)
+        self.groups = [group for group in self.groups if not remove_group(group)]
 
     def _is_done(self) -> bool:
         if self.quits and not self.containers:
@@ -395,6 +398,10 @@ class Supervisor:
 
     def _finish(self, name: str) -> None:
         container = self.containers.pop(name)
+        group = container.record.get("processes")
+        if group and not remove_group(group):
+            # The runtime does not wait long for many processes to die.
+            self.groups.append(group)
         (self.running / f"{name}.json").unlink(missing_ok=True)
         if container.record.get("failed"):
             self._reply(container, {"error": container.record["failed"]})

@@ -91,6 +91,14 @@ def processes_of_group(directory: str) -> list[int]:
     return found
 
 
+def remove_group(directory: str) -> bool:
+    """Remove a control group and those below it, if nothing lives there; whether it is gone."""
+    for path, _, _ in os.walk(directory, topdown=False):
+        with contextlib.suppress(OSError):
+            os.rmdir(path)
+    return not os.path.exists(directory)
+
+
 def find_program(name: str, environment: dict[str, str], directory: str) -> str:
     """The file that `name` means, as execvp finds it in the container's own PATH."""
     if "/" in name:
