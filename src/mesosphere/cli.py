@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from mesosphere import MESOS_VERSION, __version__
 from mesosphere.kernel.exit_codes import ExitCode
+from mesosphere.kernel.flags import HelpRequested, UsageError
 
 COMPONENTS: Mapping[str, tuple[str, str]] = {
     "master": ("mesosphere.master.service", "offers the resources of agents to frameworks"),
@@ -41,7 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     run: Callable[[Sequence[str], Mapping[str, str]], int] = importlib.import_module(
         COMPONENTS[words[0]][0]
     ).main
-    return run(words[1:], os.environ)
+    try:
+        return run(words[1:], os.environ)
+    except HelpRequested as page:
+        print(page)
+        return int(ExitCode.CLEAN)
+    except UsageError as error:
+        print(f"mesosphere {words[0]}: {error}", file=sys.stderr)
+        return int(ExitCode.USAGE)
 
 
 if __name__ == "__main__":

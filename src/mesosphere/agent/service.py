@@ -40,7 +40,7 @@ from mesosphere.kernel.effects import (
 )
 from mesosphere.kernel.events import VolumesChanged
 from mesosphere.kernel.exit_codes import ExitCode
-from mesosphere.kernel.flags import HelpRequested, Settings, UsageError, parse
+from mesosphere.kernel.flags import Settings, UsageError, parse
 from mesosphere.kernel.http import text_response
 from mesosphere.kernel.ids import IdSource
 from mesosphere.runtime.addresses import advertised_address, host_name
@@ -53,38 +53,33 @@ SUMMARY = "Runs tasks in containers on this host, for the master that leads."
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run an agent to its end; returns the exit code."""
+    """Run an agent to its end; returns the exit code.
+
+    Raises UsageError or HelpRequested.
+    """
     if list(arguments[:1]) == ["explain-container"]:
         return explain_container(arguments[1:], environ)
-    try:
-        settings = parse(
-            FLAGS, arguments, environ, program="mesosphere agent", prefix="MESOS",
-            read=lambda path: Path(path).read_text(), summary=SUMMARY,
-        )  # fmt: skip
-        return _run(settings)
-    except HelpRequested as page:
-        sys.stdout.write(f"{page}\n")
-        return int(ExitCode.CLEAN)
-    except UsageError as error:
-        told = str(error).removeprefix("mesosphere agent: ")
-        sys.stderr.write(f"mesosphere agent: {told}\n")
-        return int(ExitCode.USAGE)
+    settings = parse(
+        FLAGS, arguments, environ, program="mesosphere agent", prefix="MESOS",
+        read=lambda path: Path(path).read_text(), summary=SUMMARY,
+    )  # fmt: skip
+    return _run(settings)
 
 
 def explain_container(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Print the plan of the TaskInfo (JSON) on standard input; nothing is done."""
+    """Print the plan of the TaskInfo (JSON) on standard input; nothing is done.
+
+    Raises UsageError or HelpRequested.
+    """
+    settings = parse(
+        FLAGS, ["--master=none", "--work_dir=/var/lib/mesos", *arguments], environ,
+        program="mesosphere agent explain-container", prefix="MESOS",
+        read=lambda path: Path(path).read_text(), summary="Prints the plan of a container.",
+    )  # fmt: skip
     try:
-        settings = parse(
-            FLAGS, ["--master=none", "--work_dir=/var/lib/mesos", *arguments], environ,
-            program="mesosphere agent explain-container", prefix="MESOS",
-            read=lambda path: Path(path).read_text(), summary="Prints the plan of a container.",
-        )  # fmt: skip
         sys.stdout.write(explain(settings, sys.stdin.buffer.read()))
-    except HelpRequested as page:
-        sys.stdout.write(f"{page}\n")
-    except (UsageError, WireError) as error:
-        sys.stderr.write(f"mesosphere agent explain-container: {error}\n")
-        return int(ExitCode.USAGE)
+    except WireError as error:
+        raise UsageError(f"explain-container: {error}") from error
     return int(ExitCode.CLEAN)
 
 
@@ -100,10 +95,7 @@ def _run(settings: Settings) -> int:
     except OSError as error:
         sys.stderr.write(f"mesosphere agent: the work directory {work_dir}: {error}\n")
         return int(ExitCode.WORK_DIR_FAILED)
-    try:
-        ip = advertised_address(settings.advertise_ip, settings.ip or "0.0.0.0")
-    except OSError as error:
-        raise UsageError(f"--ip, --advertise_ip: not an address of a host: {error}") from error
+    ip = advertised_address(settings.advertise_ip, settings.ip or "0.0.0.0")
     config = configure(settings, host, ip, settings.hostname or host_name(ip))
     machine = AgentMachine(config, IdSource(os.urandom(32)), files, old_sandboxes)
     service = AgentService(host, settings)

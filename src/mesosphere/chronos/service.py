@@ -3,7 +3,6 @@
 import getpass
 import os
 import socket
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -12,8 +11,7 @@ from mesosphere.chronos.core.machine import ChronosConfig, ChronosMachine
 from mesosphere.chronos.core.notifications import Channels
 from mesosphere.chronos.flags import FLAGS
 from mesosphere.framework.client import ClientConfig
-from mesosphere.kernel.exit_codes import ExitCode
-from mesosphere.kernel.flags import HelpRequested, Settings, UsageError, parse
+from mesosphere.kernel.flags import Settings, UsageError, parse
 from mesosphere.kernel.ids import IdSource
 from mesosphere.runtime.coordination import open_coordination
 from mesosphere.runtime.node import Node, serve
@@ -88,28 +86,24 @@ def checked(settings: Settings) -> Settings:
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run in the foreground until asked to end; returns the exit code."""
-    try:
-        variables = dict(environ)
-        if WEB_CREDENTIALS in variables:
-            variables.setdefault("CHRONOS_HTTP_CREDENTIALS", variables[WEB_CREDENTIALS])
-        settings = checked(
-            parse(
-                FLAGS,
-                arguments,
-                variables,
-                program="mesosphere chronos",
-                prefix="CHRONOS",
-                read=lambda path: Path(path).read_text(),
-                summary="Runs jobs on a schedule or after other jobs.",
-            )
+    """Run in the foreground until asked to end; returns the exit code.
+
+    Raises UsageError or HelpRequested.
+    """
+    variables = dict(environ)
+    if WEB_CREDENTIALS in variables:
+        variables.setdefault("CHRONOS_HTTP_CREDENTIALS", variables[WEB_CREDENTIALS])
+    settings = checked(
+        parse(
+            FLAGS,
+            arguments,
+            variables,
+            program="mesosphere chronos",
+            prefix="CHRONOS",
+            read=lambda path: Path(path).read_text(),
+            summary="Runs jobs on a schedule or after other jobs.",
         )
-    except HelpRequested as page:
-        sys.stdout.write(f"{page}\n")
-        return int(ExitCode.CLEAN)
-    except UsageError as error:
-        sys.stderr.write(f"{error}\n")
-        return int(ExitCode.USAGE)
+    )
     hostname = settings.hostname or socket.gethostname()
     machine = ChronosMachine(configure(settings, hostname), IdSource(os.urandom(32)))
     state_dir = Path(settings.state_dir)

@@ -5,7 +5,6 @@ import base64
 import os
 import resource
 import subprocess
-import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,8 +16,7 @@ from mesosphere.haproxy.core.render import Front
 from mesosphere.haproxy.driver import Driver
 from mesosphere.haproxy.flags import FLAGS
 from mesosphere.kernel.effects import ApplyProxyConfiguration, ReadProxyState
-from mesosphere.kernel.exit_codes import ExitCode
-from mesosphere.kernel.flags import HelpRequested, Settings, UsageError, parse
+from mesosphere.kernel.flags import Settings, UsageError, parse
 from mesosphere.kernel.ids import IdSource
 from mesosphere.runtime.coordination import open_coordination
 from mesosphere.runtime.node import Node, serve
@@ -118,25 +116,21 @@ def _performers(driver: Driver) -> dict[Any, Any]:
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run in the foreground until asked to end; returns the exit code."""
-    try:
-        settings = parse(
-            FLAGS,
-            arguments,
-            environ,
-            program="mesosphere haproxy",
-            prefix="HAPROXY_LB",
-            read=lambda path: Path(path).read_text(),
-            summary="Keeps HAProxy in step with the apps that Marathon runs.",
-        )
-        config = configure(settings)
-        listen = address(settings.listen, "listen")
-    except HelpRequested as page:
-        sys.stdout.write(f"{page}\n")
-        return int(ExitCode.CLEAN)
-    except UsageError as error:
-        sys.stderr.write(f"{error}\n")
-        return int(ExitCode.USAGE)
+    """Run in the foreground until asked to end; returns the exit code.
+
+    Raises UsageError or HelpRequested.
+    """
+    settings = parse(
+        FLAGS,
+        arguments,
+        environ,
+        program="mesosphere haproxy",
+        prefix="HAPROXY_LB",
+        read=lambda path: Path(path).read_text(),
+        summary="Keeps HAProxy in step with the apps that Marathon runs.",
+    )
+    config = configure(settings)
+    listen = address(settings.listen, "listen")
     driver = Driver(
         settings.haproxy_binary,
         Path(settings.haproxy_config),

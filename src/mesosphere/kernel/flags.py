@@ -74,7 +74,7 @@ def parse(
         raise HelpRequested(help_text(table, program, prefix, summary))
     by_name = {name: flag for flag in table for name in (flag.name, *flag.aliases)}
     given = _from_environment(table, environ, prefix)
-    for flag, text in _words(by_name, arguments, program):
+    for flag, text in _words(by_name, arguments):
         if flag.kind == "repeat":
             # The first use on the command line replaces what the environment gave.
             earlier = given.get(flag.name)
@@ -86,7 +86,7 @@ def parse(
         if flag.name in given:
             values[flag.name] = _value(flag, given[flag.name], read)
         elif flag.required:
-            raise UsageError(f"{program}: --{flag.name} is required: {flag.help}")
+            raise UsageError(f"--{flag.name} is required: {flag.help}")
         else:
             values[flag.name] = flag.default
     return Settings(values, table)
@@ -103,15 +103,13 @@ def _from_environment(
     return given
 
 
-def _words(
-    by_name: Mapping[str, Flag], arguments: Sequence[str], program: str
-) -> list[tuple[Flag, str]]:
+def _words(by_name: Mapping[str, Flag], arguments: Sequence[str]) -> list[tuple[Flag, str]]:
     words: list[tuple[Flag, str]] = []
     rest = list(arguments)
     while rest:
         word = rest.pop(0)
         if not word.startswith("--"):
-            raise UsageError(f"{program}: unexpected argument '{word}'; see --help")
+            raise UsageError(f"unexpected argument '{word}'; see --help")
         name, has_value, text = word[2:].partition("=")
         # marathon-lb and Chronos spell some flags with dashes.
         flag = by_name.get(name) or by_name.get(name.replace("-", "_"))
@@ -121,14 +119,14 @@ def _words(
                 words.append((flag, "false"))
                 continue
         if flag is None:
-            raise UsageError(f"{program}: unknown flag '--{name}'; see --help")
+            raise UsageError(f"unknown flag '--{name}'; see --help")
         if not has_value:
             if flag.kind == "bool":
                 text = "true"
             elif rest and not rest[0].startswith("--"):
                 text = rest.pop(0)
             else:
-                raise UsageError(f"{program}: --{name} needs a value")
+                raise UsageError(f"--{name} needs a value")
         words.append((flag, text))
     return words
 

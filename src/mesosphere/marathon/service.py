@@ -4,13 +4,11 @@ import getpass
 import os
 import re
 import socket
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mesosphere.kernel.exit_codes import ExitCode
-from mesosphere.kernel.flags import HelpRequested, Settings, UsageError, parse
+from mesosphere.kernel.flags import Settings, UsageError, parse
 from mesosphere.kernel.ids import IdSource
 from mesosphere.marathon.api import api
 from mesosphere.marathon.core.config import MarathonConfig
@@ -189,26 +187,22 @@ def checked(settings: Settings) -> Settings:
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run in the foreground until asked to end; returns the exit code."""
+    """Run in the foreground until asked to end; returns the exit code.
+
+    Raises UsageError or HelpRequested.
+    """
     words, variables = in_our_words(arguments, environ)
-    try:
-        settings = checked(
-            parse(
-                FLAGS,
-                words,
-                variables,
-                program="mesosphere marathon",
-                prefix="MARATHON",
-                read=lambda path: Path(path).read_text(),
-                summary="Keeps long-running apps running.",
-            )
+    settings = checked(
+        parse(
+            FLAGS,
+            words,
+            variables,
+            program="mesosphere marathon",
+            prefix="MARATHON",
+            read=lambda path: Path(path).read_text(),
+            summary="Keeps long-running apps running.",
         )
-    except HelpRequested as page:
-        sys.stdout.write(f"{page}\n")
-        return int(ExitCode.CLEAN)
-    except UsageError as error:
-        sys.stderr.write(f"{error}\n")
-        return int(ExitCode.USAGE)
+    )
     hostname = settings.hostname or socket.gethostname()
     machine = MarathonMachine(configure(settings, hostname), IdSource(os.urandom(32)))
     node = Node(

@@ -2,15 +2,12 @@
 
 import os
 import re
-import socket
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from mesosphere import MESOS_VERSION
 from mesosphere.kernel.durations import parse_duration
-from mesosphere.kernel.exit_codes import ExitCode
-from mesosphere.kernel.flags import HelpRequested, Settings, UsageError, parse
+from mesosphere.kernel.flags import Settings, UsageError, parse
 from mesosphere.kernel.ids import IdSource
 from mesosphere.kernel.resource_text import parse_resources
 from mesosphere.kernel.resources import ResourcesError
@@ -135,24 +132,20 @@ def _weights(text: str | None) -> dict[str, float]:
 
 
 def main(arguments: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Run in the foreground until asked to end; returns the exit code."""
-    try:
-        settings = parse(
-            FLAGS,
-            arguments,
-            environ,
-            program="mesosphere master",
-            prefix="MESOS",
-            read=lambda path: Path(path).read_text(),
-            summary="Offers the resources of agents to frameworks.",
-        )
-        config = configure(settings)
-    except HelpRequested as page:
-        sys.stdout.write(f"{page}\n")
-        return int(ExitCode.CLEAN)
-    except (UsageError, socket.gaierror) as error:
-        sys.stderr.write(f"{error}\n")
-        return int(ExitCode.USAGE)
+    """Run in the foreground until asked to end; returns the exit code.
+
+    Raises UsageError or HelpRequested.
+    """
+    settings = parse(
+        FLAGS,
+        arguments,
+        environ,
+        program="mesosphere master",
+        prefix="MESOS",
+        read=lambda path: Path(path).read_text(),
+        summary="Offers the resources of agents to frameworks.",
+    )
+    config = configure(settings)
     machine = MasterMachine(config, IdSource(os.urandom(32)))
     work_dir = Path(settings.work_dir)
     # The registry stands beside the election: other readers take every child there for a master.

@@ -2,16 +2,20 @@
 
 import socket
 
+from mesosphere.kernel.flags import UsageError
+
 
 def advertised_address(given: str | None, listening: str) -> str:
     """The IP address to tell others: as given, else what we listen on, else the way out's.
 
-    Raises socket.gaierror for a name that can't be resolved.
+    Raises UsageError for a name that can't be resolved.
     """
-    if given:
-        return socket.gethostbyname(given)
-    if listening not in ("", "0.0.0.0", "::"):
-        return socket.gethostbyname(listening)
+    name = given or listening
+    if name not in ("", "0.0.0.0", "::"):
+        try:
+            return socket.gethostbyname(name)
+        except OSError as error:
+            raise UsageError(f"--ip, --advertise_ip: not an address of a host: {error}") from error
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             # No packet is sent: connecting a datagram socket only chooses the way out.
