@@ -23,7 +23,7 @@ from mesosphere.wire.mesos import agent_operator, codec
 from mesosphere.wire.mesos.common import TimeInfo
 from mesosphere.wire.mesos.ids import ExecutorID, FrameworkID
 from mesosphere.wire.mesos.media import Media, spoken, wanted
-from mesosphere.wire.mesos.operator import ListFiles, ReadFile, SetLoggingLevel
+from mesosphere.wire.mesos.operator_base import AskFile, AskFiles, SetLoggingLevel
 from mesosphere.wire.mesos.tasks import ExecutorInfo
 
 OTHERS = (
@@ -93,7 +93,7 @@ def _shown(kind: str, body: Any, media: Media) -> Response:
 
 
 def _list_files(
-    machine: AgentMachine, request: Request, body: ListFiles | None, media: Media
+    machine: AgentMachine, request: Request, body: AskFiles | None, media: Media
 ) -> Response | Event:
     if body is None:
         return text_response(400, "Expecting 'list_files' to be present\n")
@@ -104,7 +104,7 @@ def _list_files(
 
 
 def _read_file(
-    machine: AgentMachine, request: Request, body: ReadFile | None, media: Media
+    machine: AgentMachine, request: Request, body: AskFile | None, media: Media
 ) -> Response | Event:
     if body is None:
         return text_response(400, "Expecting 'read_file' to be present\n")

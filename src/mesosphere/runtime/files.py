@@ -16,7 +16,7 @@ from typing import Any
 
 from mesosphere.kernel.effects import ServeFile
 from mesosphere.kernel.http import Response, json_response, text_response
-from mesosphere.wire.mesos import FileInfo, TimeInfo, answers
+from mesosphere.wire.mesos import FileInfo, TimeInfo, answers, operator_base
 from mesosphere.wire.mesos.media import Media
 
 READ_LIMIT_BYTES = 16 * 4096
@@ -109,7 +109,7 @@ def _browse(path: Path, effect: ServeFile) -> Response:
     infos = [info for entry in entries if (info := _info(entry, effect)) is not None]
     if effect.media:
         files = [_file_info(shown, found) for shown, found in infos]
-        body = answers.ListFiles(file_infos=files)
+        body = operator_base.ListFiles(file_infos=files)
         return Media(effect.media).answer(answers.response("LIST_FILES", body))
     return json_response(200, [_shown_info(shown, found) for shown, found in infos])
 
@@ -156,7 +156,7 @@ def _read(path: Path, effect: ServeFile) -> Response:
             file.seek(effect.offset)
             data = file.read(min(wanted, READ_LIMIT_BYTES)) if wanted > 0 else b""
     if effect.media:
-        body = answers.ReadFile(size=size, data=data)
+        body = operator_base.ReadFile(size=size, data=data)
         return Media(effect.media).answer(answers.response("READ_FILE", body))
     if effect.offset < 0:
         return json_response(200, {"data": "", "offset": size})

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec import inspect
 
 from mesosphere.wire.mesos.ids import ContainerID
-from mesosphere.wire.mesos.operator import ReadFile
+from mesosphere.wire.mesos.operator_base import AskFile
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 DEPTH = 3
@@ -31,7 +31,7 @@ def messages(kind: type[msgspec.Struct], depth: int = DEPTH) -> st.SearchStrateg
         if not field.required and (depth > 0 or not _is_deep(field.type))
     }
     drawn = st.fixed_dictionaries(required, optional=optional)
-    if kind is ReadFile:
+    if kind is AskFile:
         drawn = drawn.map(lambda values: {**values, "length": (values.get("length") or 0) % 2**64})
     return drawn.map(lambda values: kind(**values))
 

@@ -32,6 +32,7 @@ from mesosphere.wire.mesos import (
     ip_number,
     link,
     operator,
+    operator_base,
     scheduler,
 )
 from mesosphere.wire.mesos.ids import NESTING_LIMIT
@@ -193,7 +194,7 @@ def test_what_is_not_json_is_said_so(data: bytes) -> None:
 
 def test_largest_uint64_is_accepted_where_it_means_everything() -> None:
     assert read({"hard": 2**64 - 1, "soft": 2**64 - 1}, RLimit).hard == 2**64 - 1
-    assert read({"path": "/p", "offset": 0, "length": 2**64 - 1}, operator.ReadFile).length
+    assert read({"path": "/p", "offset": 0, "length": 2**64 - 1}, operator_base.AskFile).length
 
 
 def test_size_limit_is_kept() -> None:
@@ -351,7 +352,7 @@ def test_any_bytes_are_read_or_refused_with_wire_error(data: bytes) -> None:
 
 
 def test_operator_answers_carry_their_body_under_their_own_name() -> None:
-    healthy = answers.response("GET_HEALTH", answers.GetHealth(healthy=True))
+    healthy = answers.response("GET_HEALTH", operator_base.GetHealth(healthy=True))
     assert codec.encode(healthy) == b'{"type":"GET_HEALTH","get_health":{"healthy":true}}'
     none = answers.response("GET_WEIGHTS", answers.GetWeights())
     assert codec.encode(none) == b'{"type":"GET_WEIGHTS","get_weights":{}}'

@@ -7,22 +7,24 @@ from mesosphere.master.core import snapshot
 from mesosphere.master.core.machine import MasterMachine
 from mesosphere.master.views import maintenance, metrics, roles
 from mesosphere.wire import mesos
-from mesosphere.wire.mesos import answers
+from mesosphere.wire.mesos import answers, operator_base
 from mesosphere.wire.mesos.base import WireStruct
 
 
-def _flags(master: MasterMachine) -> answers.GetFlags:
+def _flags(master: MasterMachine) -> operator_base.GetFlags:
     flags = master.config.flags.items()
-    return answers.GetFlags(flags=[mesos.Flag(name=name, value=value) for name, value in flags])
+    return operator_base.GetFlags(
+        flags=[mesos.Flag(name=name, value=value) for name, value in flags]
+    )
 
 
-def _version(master: MasterMachine) -> answers.GetVersion:
-    return answers.GetVersion(version_info=mesos.VersionInfo(version=MESOS_VERSION))
+def _version(master: MasterMachine) -> operator_base.GetVersion:
+    return operator_base.GetVersion(version_info=mesos.VersionInfo(version=MESOS_VERSION))
 
 
-def _metrics(master: MasterMachine) -> answers.GetMetrics:
+def _metrics(master: MasterMachine) -> operator_base.GetMetrics:
     values = metrics.snapshot(master).items()
-    return answers.GetMetrics(
+    return operator_base.GetMetrics(
         metrics=[mesos.Metric(name=name, value=value) for name, value in values]
     )
 
@@ -33,8 +35,8 @@ def _master(master: MasterMachine) -> answers.GetMaster:
     )
 
 
-def _operations(master: MasterMachine) -> answers.GetOperations:
-    return answers.GetOperations(
+def _operations(master: MasterMachine) -> operator_base.GetOperations:
+    return operator_base.GetOperations(
         operations=[
             record for found in master.state.agents.values() for record in found.operations.values()
         ]
@@ -42,11 +44,11 @@ def _operations(master: MasterMachine) -> answers.GetOperations:
 
 
 READS: Mapping[str, Callable[[MasterMachine], WireStruct]] = {
-    "GET_HEALTH": lambda master: answers.GetHealth(healthy=True),
+    "GET_HEALTH": lambda master: operator_base.GetHealth(healthy=True),
     "GET_FLAGS": _flags,
     "GET_VERSION": _version,
     "GET_METRICS": _metrics,
-    "GET_LOGGING_LEVEL": lambda master: answers.GetLoggingLevel(level=master.verbosity.level),
+    "GET_LOGGING_LEVEL": lambda master: operator_base.GetLoggingLevel(level=master.verbosity.level),
     "GET_STATE": snapshot.state,
     "GET_AGENTS": snapshot.agents,
     "GET_FRAMEWORKS": snapshot.frameworks,

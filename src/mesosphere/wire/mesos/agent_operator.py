@@ -4,19 +4,9 @@ Messages are named for what they hold where the proto nests them: `ContainerEntr
 `Response.GetContainers.Container`. Source: Mesos, include/mesos/v1/agent/agent.proto.
 """
 
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from mesosphere.wire.mesos.agents import AgentInfo, DrainConfig
-from mesosphere.wire.mesos.answers import (
-    GetFlags,
-    GetHealth,
-    GetLoggingLevel,
-    GetMetrics,
-    GetOperations,
-    GetVersion,
-    ListFiles,
-    ReadFile,
-)
 from mesosphere.wire.mesos.base import Int32, WireStruct
 from mesosphere.wire.mesos.commands import CommandInfo
 from mesosphere.wire.mesos.common import DurationInfo, TimeInfo
@@ -24,10 +14,7 @@ from mesosphere.wire.mesos.containers import ContainerInfo, ContainerStatus, Ima
 from mesosphere.wire.mesos.enums import Reason, TaskState
 from mesosphere.wire.mesos.frameworks import FrameworkInfo
 from mesosphere.wire.mesos.ids import ContainerID, ExecutorID, FrameworkID
-from mesosphere.wire.mesos.operator import GetMetrics as AskMetrics
-from mesosphere.wire.mesos.operator import ListFiles as AskFiles
-from mesosphere.wire.mesos.operator import ReadFile as AskFile
-from mesosphere.wire.mesos.operator import SetLoggingLevel
+from mesosphere.wire.mesos.operator_base import CallBase, ResponseBase
 from mesosphere.wire.mesos.resources import Resource, Scalar, TaskResourceLimitation
 from mesosphere.wire.mesos.statistics import ResourceStatistics
 from mesosphere.wire.mesos.tasks import ExecutorInfo, Task
@@ -181,14 +168,8 @@ class PruneImages(WireStruct, kw_only=True):
     excluded_images: list[Image] = []
 
 
-class Call(WireStruct, kw_only=True):
-    """The field named like the type, in lower case, holds the object of the call."""
-
+class Call(CallBase, kw_only=True):
     type: AgentCallType = ""
-    get_metrics: AskMetrics | None = None
-    set_logging_level: SetLoggingLevel | None = None
-    list_files: AskFiles | None = None
-    read_file: AskFile | None = None
     get_containers: GetContainers | None = None
     launch_nested_container: LaunchNestedContainer | None = None
     wait_nested_container: OneContainer | None = None
@@ -274,29 +255,14 @@ class WaitContainer(WireStruct, kw_only=True):
     message: str | None = None
 
 
-class Response(WireStruct, kw_only=True):
-    """The field named like the type, in lower case, holds the answer."""
-
+class Response(ResponseBase, kw_only=True):
     type: AgentResponseType = ""
-    get_health: GetHealth | None = None
-    get_flags: GetFlags | None = None
-    get_version: GetVersion | None = None
-    get_metrics: GetMetrics | None = None
-    get_logging_level: GetLoggingLevel | None = None
-    list_files: ListFiles | None = None
-    read_file: ReadFile | None = None
     get_state: GetState | None = None
     get_containers: ShownContainers | None = None
     get_frameworks: GetFrameworks | None = None
     get_executors: GetExecutors | None = None
-    get_operations: GetOperations | None = None
     get_tasks: GetTasks | None = None
     get_agent: GetAgent | None = None
     get_resource_providers: GetResourceProviders | None = None
     wait_nested_container: WaitContainer | None = None
     wait_container: WaitContainer | None = None
-
-
-def response(kind: str, body: Any) -> Response:
-    """The Response to a call, `body` being the message under the call's name."""
-    return Response(type=kind, **{kind.lower(): body})

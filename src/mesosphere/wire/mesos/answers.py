@@ -7,15 +7,15 @@ Messages are named for what they hold where the proto nests them: `AgentEntry` i
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from mesosphere.wire.mesos.agents import AgentCapability, AgentInfo, DrainInfo, MasterInfo
-from mesosphere.wire.mesos.base import Double, Natural, UInt32, WireStruct
-from mesosphere.wire.mesos.common import FileInfo, Flag, Metric, TimeInfo, VersionInfo, WeightInfo
+from mesosphere.wire.mesos.base import Double, WireStruct
+from mesosphere.wire.mesos.common import TimeInfo, WeightInfo
 from mesosphere.wire.mesos.enums import TaskState
 from mesosphere.wire.mesos.explanations import Explanation
 from mesosphere.wire.mesos.frameworks import FrameworkInfo, OfferConstraints
 from mesosphere.wire.mesos.ids import AgentID, FrameworkID
 from mesosphere.wire.mesos.maintenance import ClusterStatus, QuotaStatus, Schedule
 from mesosphere.wire.mesos.offers import InverseOffer, Offer
-from mesosphere.wire.mesos.operations import OperationRecord
+from mesosphere.wire.mesos.operator_base import ResponseBase
 from mesosphere.wire.mesos.resources import Resource
 from mesosphere.wire.mesos.tasks import ExecutorInfo, Task, TaskStatus
 
@@ -62,37 +62,6 @@ if TYPE_CHECKING:
 else:
     ResponseType = Literal[tuple(RESPONSE_TYPE)]
     EventType = Literal[tuple(EVENT_TYPE)]
-
-
-class GetHealth(WireStruct, kw_only=True):
-    healthy: bool
-
-
-class GetFlags(WireStruct, kw_only=True):
-    flags: list[Flag] = []
-
-
-class GetVersion(WireStruct, kw_only=True):
-    version_info: VersionInfo
-
-
-class GetMetrics(WireStruct, kw_only=True):
-    metrics: list[Metric] = []
-
-
-class GetLoggingLevel(WireStruct, kw_only=True):
-    level: UInt32
-
-
-class ListFiles(WireStruct, kw_only=True):
-    file_infos: list[FileInfo] = []
-
-
-class ReadFile(WireStruct, kw_only=True):
-    """`size` is that of the whole file."""
-
-    size: Natural
-    data: bytes
 
 
 class AgentEntry(WireStruct, kw_only=True):
@@ -160,10 +129,6 @@ class GetState(WireStruct, kw_only=True):
     get_agents: GetAgents | None = None
 
 
-class GetOperations(WireStruct, kw_only=True):
-    operations: list[OperationRecord] = []
-
-
 class Role(WireStruct, kw_only=True):
     name: str
     weight: Double
@@ -199,22 +164,12 @@ class GetQuota(WireStruct, kw_only=True):
     status: QuotaStatus
 
 
-class Response(WireStruct, kw_only=True):
-    """The field named like the type, in lower case, holds the answer."""
-
+class Response(ResponseBase, kw_only=True):
     type: ResponseType = ""
-    get_health: GetHealth | None = None
-    get_flags: GetFlags | None = None
-    get_version: GetVersion | None = None
-    get_metrics: GetMetrics | None = None
-    get_logging_level: GetLoggingLevel | None = None
-    list_files: ListFiles | None = None
-    read_file: ReadFile | None = None
     get_state: GetState | None = None
     get_agents: GetAgents | None = None
     get_frameworks: GetFrameworks | None = None
     get_executors: GetExecutors | None = None
-    get_operations: GetOperations | None = None
     get_tasks: GetTasks | None = None
     get_roles: GetRoles | None = None
     get_weights: GetWeights | None = None

@@ -3,36 +3,14 @@
 Source: Mesos, include/mesos/v1/master/master.proto.
 """
 
-from mesosphere.wire.mesos.base import UINT64_LIMIT, Natural, UInt32, UInt64, WireStruct, emitted
-from mesosphere.wire.mesos.common import Duration, DurationInfo, MachineID, WeightInfo
+from mesosphere.wire.mesos.base import WireStruct, emitted
+from mesosphere.wire.mesos.common import Duration, MachineID, WeightInfo
 from mesosphere.wire.mesos.enums import OperatorCallType
 from mesosphere.wire.mesos.explanations import Explain
 from mesosphere.wire.mesos.ids import AgentID, FrameworkID
 from mesosphere.wire.mesos.maintenance import QuotaConfig, QuotaRequest, Schedule
+from mesosphere.wire.mesos.operator_base import CallBase
 from mesosphere.wire.mesos.resources import Resource, Scalar
-
-
-class GetMetrics(WireStruct, kw_only=True):
-    timeout: DurationInfo | None = None
-
-
-class SetLoggingLevel(WireStruct, kw_only=True):
-    level: UInt32
-    duration: DurationInfo
-
-
-class ListFiles(WireStruct, kw_only=True):
-    path: str
-
-
-class ReadFile(WireStruct, kw_only=True):
-    path: str
-    offset: Natural
-    length: UInt64 | None = None
-
-    def __post_init__(self) -> None:
-        if (self.length or 0) > UINT64_LIMIT:
-            raise ValueError(f"length cannot be above {UINT64_LIMIT}")
 
 
 class UpdateWeights(WireStruct, kw_only=True):
@@ -119,12 +97,8 @@ class MarkAgentGone(WireStruct, kw_only=True):
     agent_id: AgentID
 
 
-class Call(WireStruct, kw_only=True):
+class Call(CallBase, kw_only=True):
     type: OperatorCallType = ""
-    get_metrics: GetMetrics | None = None
-    set_logging_level: SetLoggingLevel | None = None
-    list_files: ListFiles | None = None
-    read_file: ReadFile | None = None
     update_weights: UpdateWeights | None = None
     reserve_resources: ReserveResources | None = None
     unreserve_resources: UnreserveResources | None = None
