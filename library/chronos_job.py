@@ -42,16 +42,7 @@ options:
     description: Seconds to wait before the task fails.
     type: int
     default: 300
-  url_username:
-    description: User, where Chronos wants one.
-    type: str
-  url_password:
-    description: Password of O(url_username).
-    type: str
-  validate_certs:
-    description: Whether the certificate of an C(https) URL must be valid.
-    type: bool
-    default: true
+extends_documentation_fragment: [mesosphere]
 attributes:
   check_mode:
     support: full

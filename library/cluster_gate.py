@@ -61,16 +61,7 @@ options:
     description: Seconds to wait for a whole cluster.
     type: int
     default: 120
-  url_username:
-    description: User, where the servers want one.
-    type: str
-  url_password:
-    description: Password of O(url_username).
-    type: str
-  validate_certs:
-    description: Whether the certificate of an C(https) URL must be valid.
-    type: bool
-    default: true
+extends_documentation_fragment: [mesosphere]
 attributes:
   check_mode:
     support: full

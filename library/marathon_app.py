@@ -14,11 +14,6 @@ description:
     Marathon holds beside (C(version), C(tasks)) are no change.
 version_added: "0.1.0"
 options:
-  marathon_url:
-    description: URLs of Marathon, tried in turn; any Marathon passes requests to the leader.
-    type: list
-    elements: str
-    default: ["http://127.0.0.1:8080"]
   id:
     description: Path of the app, for example C(/shop/web).
     type: str
@@ -54,16 +49,7 @@ options:
     description: Seconds to wait before the task fails.
     type: int
     default: 300
-  url_username:
-    description: User, where Marathon wants one.
-    type: str
-  url_password:
-    description: Password of O(url_username).
-    type: str
-  validate_certs:
-    description: Whether the certificate of an C(https) URL must be valid.
-    type: bool
-    default: true
+extends_documentation_fragment: [mesosphere.marathon]
 attributes:
   check_mode:
     support: full
@@ -125,9 +111,14 @@ deployment:
 from urllib.parse import quote
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.marathon import app_differences, app_id, normal_app, why_not_settled
+from ansible.module_utils.marathon import (
+    MARATHON_ARGUMENTS,
+    app_differences,
+    app_id,
+    normal_app,
+    why_not_settled,
+)
 from ansible.module_utils.mesosphere_http import (
-    ACCESS_ARGUMENTS,
     Api,
     RequestError,
     once_led,
@@ -136,7 +127,6 @@ from ansible.module_utils.mesosphere_http import (
 )
 
 ARGUMENTS = {
-    "marathon_url": {"type": "list", "elements": "str", "default": ["http://127.0.0.1:8080"]},
     "id": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "definition": {"type": "dict"},
@@ -145,7 +135,7 @@ ARGUMENTS = {
     "force": {"type": "bool", "default": False},
     "wait": {"type": "bool", "default": True},
     "wait_timeout": {"type": "int", "default": 300},
-    **ACCESS_ARGUMENTS,
+    **MARATHON_ARGUMENTS,
 }
 
 

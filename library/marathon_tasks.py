@@ -11,11 +11,6 @@ description:
   - An app whose replacements find no place in time is left as it was, and named in RV(left).
 version_added: "0.2.0"
 options:
-  marathon_url:
-    description: URLs of Marathon, tried in turn; any Marathon passes requests to the leader.
-    type: list
-    elements: str
-    default: ["http://127.0.0.1:8080"]
   host:
     description: Hostname of the agent whose tasks are to leave.
     type: str
@@ -30,16 +25,7 @@ options:
     description: Seconds that the replacements of an app may take.
     type: int
     default: 180
-  url_username:
-    description: User, where Marathon wants one.
-    type: str
-  url_password:
-    description: Password of O(url_username).
-    type: str
-  validate_certs:
-    description: Whether the certificate of an C(https) URL must be valid.
-    type: bool
-    default: true
+extends_documentation_fragment: [mesosphere.marathon]
 attributes:
   check_mode:
     support: full
@@ -78,8 +64,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.marathon import MARATHON_ARGUMENTS
 from ansible.module_utils.mesosphere_http import (
-    ACCESS_ARGUMENTS,
     Api,
     RequestError,
     once_led,
@@ -88,11 +74,10 @@ from ansible.module_utils.mesosphere_http import (
 )
 
 ARGUMENTS = {
-    "marathon_url": {"type": "list", "elements": "str", "default": ["http://127.0.0.1:8080"]},
     "host": {"type": "str", "required": True},
     "journal": {"type": "path", "required": True},
     "wait_timeout": {"type": "int", "default": 180},
-    **ACCESS_ARGUMENTS,
+    **MARATHON_ARGUMENTS,
 }
 
 

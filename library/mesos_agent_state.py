@@ -11,11 +11,6 @@ description:
   - V(gone) is for ever. An agent that still has tasks is refused unless O(force) is set.
 version_added: "0.2.0"
 options:
-  master_url:
-    description: URLs of masters, tried in turn.
-    type: list
-    elements: str
-    default: ["http://127.0.0.1:5050"]
   agent:
     description:
       - Id or hostname of the agent. One that the master has already declared unreachable is found
@@ -44,16 +39,7 @@ options:
     description: Seconds to wait before the task fails.
     type: int
     default: 300
-  url_username:
-    description: User, where the master wants one.
-    type: str
-  url_password:
-    description: Password of O(url_username).
-    type: str
-  validate_certs:
-    description: Whether the certificate of an C(https) URL must be valid.
-    type: bool
-    default: true
+extends_documentation_fragment: [mesosphere.master]
 attributes:
   check_mode:
     support: full

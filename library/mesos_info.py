@@ -9,11 +9,6 @@ description:
   - Any master of the cluster may be asked; one that does not lead sends on to the leader.
 version_added: "0.1.0"
 options:
-  master_url:
-    description: URLs of masters, tried in turn.
-    type: list
-    elements: str
-    default: ["http://127.0.0.1:5050"]
   gather:
     description: What to read; V(leader) and V(version) are cheap whatever the size of the cluster.
     type: list
@@ -31,16 +26,7 @@ options:
     description: Seconds to wait before the task fails; also for a leader.
     type: int
     default: 60
-  url_username:
-    description: User, where the master wants one.
-    type: str
-  url_password:
-    description: Password of O(url_username).
-    type: str
-  validate_certs:
-    description: Whether the certificate of an C(https) URL must be valid.
-    type: bool
-    default: true
+extends_documentation_fragment: [mesosphere.master]
 attributes:
   check_mode:
     support: full
@@ -103,11 +89,10 @@ metrics:
 from urllib.parse import urlencode
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.mesos import agent_states, read
-from ansible.module_utils.mesosphere_http import ACCESS_ARGUMENTS, Api, RequestError, wait_until
+from ansible.module_utils.mesos import MASTER_ARGUMENTS, agent_states, read
+from ansible.module_utils.mesosphere_http import Api, RequestError, wait_until
 
 ARGUMENTS = {
-    "master_url": {"type": "list", "elements": "str", "default": ["http://127.0.0.1:5050"]},
     "gather": {
         "type": "list",
         "elements": "str",
@@ -125,7 +110,7 @@ ARGUMENTS = {
     "framework": {"type": "str"},
     "wait_for_agents": {"type": "int", "default": 0},
     "wait_timeout": {"type": "int", "default": 60},
-    **ACCESS_ARGUMENTS,
+    **MASTER_ARGUMENTS,
 }
 TASKS_LIMIT = 100_000
 

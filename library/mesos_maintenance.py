@@ -13,11 +13,6 @@ description:
     the schedule.
 version_added: "0.2.0"
 options:
-  master_url:
-    description: URLs of masters, tried in turn.
-    type: list
-    elements: str
-    default: ["http://127.0.0.1:5050"]
   machines:
     description: The machines, by the hostname and the address of their agents.
     type: list
@@ -43,16 +38,7 @@ options:
   duration:
     description: How long it lasts in seconds; without end if not given.
     type: float
-  url_username:
-    description: User, where the master wants one.
-    type: str
-  url_password:
-    description: Password of O(url_username).
-    type: str
-  validate_certs:
-    description: Whether the certificate of an C(https) URL must be valid.
-    type: bool
-    default: true
+extends_documentation_fragment: [mesosphere.master]
 attributes:
   check_mode:
     support: full

@@ -2,7 +2,18 @@
 
 import posixpath
 
-from ansible.module_utils.mesosphere_http import as_number, as_text, differences, without_nulls
+from ansible.module_utils.mesosphere_http import (
+    ACCESS_ARGUMENTS,
+    as_number,
+    as_text,
+    differences,
+    without_nulls,
+)
+
+MARATHON_ARGUMENTS = {
+    "marathon_url": {"type": "list", "elements": "str", "default": ["http://127.0.0.1:8080"]},
+    **ACCESS_ARGUMENTS,
+}
 
 WHOLE = ("env", "labels")
 """Objects that are given whole: a variable or a label that is not written is not there."""

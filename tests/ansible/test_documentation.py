@@ -1,5 +1,8 @@
 """Documentation and argument specification of every module say the same."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -7,7 +10,10 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.tidy.variables import role_names, variables_page
+from ansible.module_utils.marathon import MARATHON_ARGUMENTS
+from ansible.module_utils.mesos import MASTER_ARGUMENTS
+from ansible.module_utils.mesosphere_http import ACCESS_ARGUMENTS
+from tests.tidy.variables import documentation, fragment, role_names, variables_page
 
 ROOT = Path(__file__).resolve().parents[2]
 MODULES = sorted(path.stem for path in (ROOT / "library").glob("*.py"))
@@ -17,22 +23,50 @@ def specification(module: ModuleType) -> dict[str, Any]:
     return dict(module.ARGUMENTS)
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_documentation_and_arguments_agree(
-    load_module: Callable[[str], ModuleType], name: str
-) -> None:
-    module = load_module(name)
-    documented = yaml.safe_load(module.DOCUMENTATION)
-    assert documented["module"] == name
-    assert documented["attributes"]["check_mode"]["support"] == "full"
-    arguments = specification(module)
-    assert sorted(documented["options"]) == sorted(arguments)
+def assert_agree(options: dict[str, Any], arguments: dict[str, Any]) -> None:
+    """Each option is documented as it is specified, suboptions too."""
+    assert sorted(options) == sorted(arguments)
     for option, argument in arguments.items():
-        said = documented["options"][option]
+        said = options[option]
         assert said["description"], option
         for key in ("type", "elements", "choices", "default"):
             assert said.get(key) == argument.get(key), (option, key)
         assert said.get("required", False) == argument.get("required", False), option
+        assert_agree(said.get("suboptions", {}), argument.get("options", {}))
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_documentation_and_arguments_agree(
+    load_module: Callable[[str], ModuleType], name: str
+) -> None:
+    documented = documentation(ROOT / "library" / f"{name}.py")
+    assert documented["module"] == name
+    assert documented["attributes"]["check_mode"]["support"] == "full"
+    assert_agree(documented["options"], specification(load_module(name)))
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("mesosphere", ACCESS_ARGUMENTS),
+        ("mesosphere.master", MASTER_ARGUMENTS),
+        ("mesosphere.marathon", MARATHON_ARGUMENTS),
+    ],
+)
+def test_a_fragment_documents_the_arguments_that_modules_share(
+    name: str, arguments: dict[str, Any]
+) -> None:
+    assert_agree(fragment(name), arguments)
+
+
+def test_ansible_doc_prints_every_module_with_its_shared_options() -> None:
+    asked = [str(Path(sys.executable).with_name("ansible-doc")), "--json", "-t", "module", *MODULES]
+    printed = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True)
+    pages = json.loads(printed.stdout)
+    assert sorted(pages) == MODULES
+    for name, page in pages.items():
+        expected = documentation(ROOT / "library" / f"{name}.py")["options"]
+        assert sorted(page["doc"]["options"]) == sorted(expected), name
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -1,6 +1,7 @@
 """The generated page `docs/operations/variables.md`: variables of roles, options of modules."""
 
 import ast
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,26 @@ def role_names() -> list[str]:
     return sorted(path.name for path in (ROOT / "roles").iterdir() if path.is_dir())
 
 
+def fragment(name: str) -> dict[str, Any]:
+    """The options of a documentation fragment, `mesosphere` or `mesosphere.master`."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "doc_fragments" / "mesosphere.py")
+    assert spec is not None and spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    attribute = name.partition(".")[2].upper() or "DOCUMENTATION"
+    options: dict[str, Any] = yaml.safe_load(getattr(loaded.ModuleDocFragment, attribute))[
+        "options"
+    ]
+    return options
+
+
 def documentation(path: Path) -> dict[str, Any]:
-    """What a module says about itself."""
+    """What a module says about itself, with the options that fragments document."""
     for node in ast.parse(path.read_text()).body:
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "DOCUMENTATION":
             page: dict[str, Any] = yaml.safe_load(ast.literal_eval(node.value))
+            for name in page.get("extends_documentation_fragment", ()):
+                page["options"].update(fragment(name))
             return page
     raise AssertionError(f"{path} has no DOCUMENTATION")
 
