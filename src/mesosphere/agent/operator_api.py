@@ -31,9 +31,8 @@ OTHERS = (
     "WAIT_NESTED_CONTAINER", "KILL_NESTED_CONTAINER", "REMOVE_NESTED_CONTAINER",
     "LAUNCH_NESTED_CONTAINER_SESSION", "ATTACH_CONTAINER_INPUT", "ATTACH_CONTAINER_OUTPUT",
     "LAUNCH_CONTAINER", "WAIT_CONTAINER", "KILL_CONTAINER", "REMOVE_CONTAINER",
-    "GET_RESOURCE_PROVIDERS", "ADD_RESOURCE_PROVIDER_CONFIG", "UPDATE_RESOURCE_PROVIDER_CONFIG",
-    "REMOVE_RESOURCE_PROVIDER_CONFIG", "GET_OPERATIONS",
-    "MARK_RESOURCE_PROVIDER_GONE",
+    "ADD_RESOURCE_PROVIDER_CONFIG", "UPDATE_RESOURCE_PROVIDER_CONFIG",
+    "REMOVE_RESOURCE_PROVIDER_CONFIG", "MARK_RESOURCE_PROVIDER_GONE",
 )  # fmt: skip
 """Calls that the original knows and this agent does not carry out: answered 501."""
 
@@ -231,6 +230,10 @@ def _state(machine: AgentMachine, now: float) -> Any:
     }
 
 
+def _operations(machine: AgentMachine, now: float) -> Any:
+    return {"operations": [each.record for each in machine.state.operations.values()]}
+
+
 READS: dict[str, Callable[[AgentMachine, float], Any]] = {
     "GET_HEALTH": _health,
     "GET_FLAGS": _flags,
@@ -242,6 +245,8 @@ READS: dict[str, Callable[[AgentMachine, float], Any]] = {
     "GET_EXECUTORS": _executors,
     "GET_TASKS": _tasks,
     "GET_AGENT": _agent,
+    "GET_OPERATIONS": _operations,
+    "GET_RESOURCE_PROVIDERS": lambda machine, now: {},
 }
 
 

@@ -17,6 +17,7 @@ from mesosphere.wire.mesos.media import Media
 from tests.api.mesos.coverage import unasked
 from tests.api.stories import stories, tell
 from tests.scenarios.agent.executors import make_executor, plain_task, run_by
+from tests.scenarios.agent.test_operations import apply, disk, settle
 from tests.scenarios.agent.world import World, make_task
 
 FILES = tuple(sorted(Path(__file__).parent.glob("*.yaml")))
@@ -59,6 +60,10 @@ def test_story(story: dict[str, Any], speaks: Media) -> None:
         grace = DurationInfo(nanoseconds=grace_s * 1_000_000_000)
         world.say("DRAIN", drain=link.Drain(config=DrainConfig(max_grace_period=grace)))
 
+    def reserve(operation_id: str) -> None:
+        apply(world, "RESERVE", operation_id, resources=[disk(100)])
+        settle(world)
+
     tell(
         story,
         ask,
@@ -67,6 +72,7 @@ def test_story(story: dict[str, Any], speaks: Media) -> None:
             "run": lambda task_id: world.run(make_task(task_id)),
             "run_by": run_custom,
             "drain": drain,
+            "reserve": reserve,
         },
     )
 
