@@ -9,7 +9,7 @@ LINES = 60
 
 
 @contextmanager
-def told(world: World, seed: int, story: str) -> Iterator[None]:
+def told(world: World, options: str) -> Iterator[None]:
     """Print the end of the journal and the command that replays, whatever goes wrong inside."""
     is_over = False
     try:
@@ -18,4 +18,4 @@ def told(world: World, seed: int, story: str) -> Iterator[None]:
     finally:
         if not is_over:
             print("\n".join(list(world.journal)[-LINES:]))
-            print(f"\nreplay: script/test simulation --story {story} --seed {seed}")
+            print(f"\nreplay: script/test simulation {options}")

@@ -79,20 +79,20 @@ def run_task(task_id: TaskID) -> link.Event:
 def test_an_oversubscribed_agent_is_found(taps: Taps, monkeypatch: pytest.MonkeyPatch) -> None:
     Oversubscription(taps)
     node = taps.cluster.nodes["agent0"]
-    tell(taps.on_step, node)
+    tell(taps.on_agent_step, node)
     monkeypatch.setattr(node.machine.state, "used", lambda: Resources.of(cpus=99))  # type: ignore[attr-defined]
     with pytest.raises(Violation, match="oversubscribed"):
-        tell(taps.on_step, node)
+        tell(taps.on_agent_step, node)
 
 
 def test_a_master_that_gives_away_too_much_is_found(taps: Taps) -> None:
     Books(taps)
     [leader] = [node for node in taps.cluster.leaders() if node.name.startswith("master")]
-    tell(taps.on_step, leader)
+    tell(taps.on_master_step, leader)
     agents = leader.machine.state.agents  # type: ignore[attr-defined]
     next(iter(agents.values())).used = Resources.of(cpus=99)
     with pytest.raises(Violation, match="given away more"):
-        tell(taps.on_step, leader)
+        tell(taps.on_master_step, leader)
 
 
 def test_a_rollout_that_ends_too_many_instances_is_found(taps: Taps) -> None:
@@ -233,10 +233,10 @@ def test_a_closed_agent_that_is_offered_is_found(taps: Taps) -> None:
     leader = master_of(taps)
     agent = next(iter(leader.machine.state.agents.values()))  # type: ignore[attr-defined]
     agent.is_active = False
-    tell(taps.on_step, leader)
+    tell(taps.on_master_step, leader)
     agent.offers["o1"] = object()
     with pytest.raises(Violation, match="which is closed"):
-        tell(taps.on_step, leader)
+        tell(taps.on_master_step, leader)
 
 
 def test_a_draining_agent_that_starts_a_task_is_found(taps: Taps) -> None:
@@ -253,10 +253,10 @@ def test_an_agent_that_is_gone_and_back_is_found(taps: Taps) -> None:
     administrator = Administrator(taps.cluster.world, taps.cluster)
     Gone(taps, administrator)
     leader = master_of(taps)
-    tell(taps.on_step, leader)
+    tell(taps.on_master_step, leader)
     administrator.gone[next(iter(leader.machine.state.agents))] = None  # type: ignore[attr-defined]
     with pytest.raises(Violation, match="which is gone"):
-        tell(taps.on_step, leader)
+        tell(taps.on_master_step, leader)
 
 
 def test_an_agent_that_is_sent_away_without_need_is_found(taps: Taps) -> None:
@@ -302,7 +302,7 @@ def test_an_offer_beyond_a_limit_is_found(taps: Taps) -> None:
     Quotas(taps)
     leader = master_of(taps)
     machine: Any = leader.machine
-    tell(taps.on_step, leader)
+    tell(taps.on_master_step, leader)
     machine.allocator.quotas = {"b": Quota(limits={"cpus": 1000})}
     for cpus in (0.5, 0.25, 0.5):
         name = f"{machine.id}-O{machine.offer_count}"
@@ -311,6 +311,6 @@ def test_an_offer_beyond_a_limit_is_found(taps: Taps) -> None:
         machine.offer_count += 1
         if len(machine.state.offers) > 2:
             with pytest.raises(Violation, match=r"holds 1\.25 cpus of 1"):
-                tell(taps.on_step, leader)
+                tell(taps.on_master_step, leader)
         else:
-            tell(taps.on_step, leader)
+            tell(taps.on_master_step, leader)

@@ -4,7 +4,7 @@ from mesosphere.simulation.masters import MastersStory
 from tests.simulation.replay import told
 
 
-def test_masters_keep_their_promises(seed: int) -> None:
-    story = MastersStory(seed)
-    with told(story.world, seed, "masters"):
+def test_masters_keep_their_promises(seed: int, agents: int) -> None:
+    story = MastersStory(seed, agents)
+    with told(story.world, f"--story masters --seed {seed} --agents {agents}"):
         story.run()

@@ -53,7 +53,7 @@ def test_a_reservation_that_is_lost_is_found(taps: Taps) -> None:
     finish(taps, node, RESERVE)
     have(node, Resources.of(cpus=1))
     with pytest.raises(Violation, match="told of reservation i1, and it is lost"):
-        tell(taps.on_step, node)
+        tell(taps.on_agent_step, node)
 
 
 def test_a_reservation_that_is_being_taken_back_may_be_there_or_not(taps: Taps) -> None:
@@ -64,7 +64,7 @@ def test_a_reservation_that_is_being_taken_back_may_be_there_or_not(taps: Taps) 
     ask(taps, node, UNRESERVE)
     for resources in (Resources.of(cpus=1), RESERVED):
         have(node, resources)
-        tell(taps.on_step, node)
+        tell(taps.on_agent_step, node)
 
 
 def test_a_reservation_that_comes_back_is_found(taps: Taps) -> None:
@@ -74,7 +74,7 @@ def test_a_reservation_that_comes_back_is_found(taps: Taps) -> None:
     finish(taps, node, UNRESERVE)
     have(node, RESERVED)
     with pytest.raises(Violation, match="is gone, and it is back"):
-        tell(taps.on_step, node)
+        tell(taps.on_agent_step, node)
 
 
 def test_a_volume_without_a_directory_is_found(taps: Taps) -> None:

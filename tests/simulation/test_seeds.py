@@ -6,5 +6,5 @@ from tests.simulation.replay import told
 
 def test_a_cluster_keeps_its_promises(seed: int) -> None:
     story = Story(seed)
-    with told(story.world, seed, "cluster"):
+    with told(story.world, f"--story cluster --seed {seed}"):
         story.run()

@@ -164,10 +164,14 @@ class Administrator:
 
     def leader(self) -> Node | None:
         """The master that leads and has recovered."""
-        for node in self.cluster.leaders():
-            if node.name.startswith("master") and node.machine.is_recovered:  # type: ignore[attr-defined]
+        for node in self.cluster.of("master"):
+            if self.leads(node):
                 return node
         return None
+
+    def leads(self, node: Node) -> bool:
+        """Whether a master leads and has recovered."""
+        return self.cluster.leads(node) and node.machine.is_recovered  # type: ignore[attr-defined]
 
     def ask(self, call: dict[str, Any], host: str | None = None) -> None:
         """Send a call to a master."""

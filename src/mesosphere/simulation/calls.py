@@ -1,6 +1,7 @@
 """What a process asks of others: calls, streams, probes, and requests that it passes on."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
@@ -17,6 +18,13 @@ if TYPE_CHECKING:
 CONNECT_TIMEOUT_S = 5.0
 HOP = "x-mesosphere-hop"
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@lru_cache(maxsize=1024)
+def _split(url: str) -> tuple[str, int, str, str]:
+    """Host, port, path and query. A cluster knows a few hundred addresses."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.port or 80, parts.path, parts.query
 
 
 class _Call(Caller):
@@ -213,8 +221,7 @@ class Calls:
     def _reach(
         self, method: str, url: str, headers: dict[str, str], body: bytes, caller: Caller
     ) -> Exchange:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "", parts.port or 80
+        host, port, path, query = _split(url)
         node, network, world = self.node, self.node.network, self.node.world
         host = node.host if host in LOOPBACK else host
         self._count += 1
@@ -228,7 +235,7 @@ class Calls:
             )
             return exchange
         lower = {key.lower(): value for key, value in headers.items()}
-        request = Request("", method, parts.path, parse_qs(parts.query), lower, body, node.host)
+        request = Request("", method, path, parse_qs(query), lower, body, node.host)
 
         def arrive() -> None:
             server = self._directory.find(f"{host}:{port}")
@@ -239,7 +246,7 @@ class Calls:
             if serve is None:
                 exchange.refuse(host)
                 return
-            status = serve(parts.path)
+            status = serve(path)
             network.carry(host, node.host, name, lambda: caller.answered(status, {}, b""))
 
         network.carry(node.host, host, name, arrive)

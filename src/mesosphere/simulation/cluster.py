@@ -99,16 +99,15 @@ class Cluster:
 
     def of(self, kind: str) -> list[Node]:
         """The processes of one component."""
-        return [node for name, node in self.nodes.items() if name.rstrip("0123456789") == kind]
+        return [node for node in self.nodes.values() if node.kind == kind]
+
+    def leads(self, node: Node) -> bool:
+        """Whether a process leads, as the servers see it."""
+        return node.is_alive and self.ensemble.elections.is_leader(node.client.session)
 
     def leaders(self) -> list[Node]:
         """The processes that lead, as the servers see it."""
-        sessions = self.ensemble.elections.sessions_of_leaders()
-        return [
-            node
-            for node in self.nodes.values()
-            if node.is_alive and node.client.session in sessions
-        ]
+        return [node for node in self.nodes.values() if self.leads(node)]
 
     def _serving(self, host: str, port: int):  # type: ignore[no-untyped-def]
         found = self.hosts.get(host)

@@ -24,9 +24,6 @@ from mesosphere.simulation.taps import Taps
 from mesosphere.simulation.world import Violation, World
 
 AGENTS = 50
-AGENTS_OF_MOST = 12
-WIDE_EVERY = 20
-"""Each twentieth seed has all the agents; the others have fewer, and are as much faster."""
 
 QUIET_S = 20.0
 TROUBLE_S = 180.0
@@ -56,9 +53,7 @@ ENDLESS = tuple(profile.name for profile in PROFILES if profile.command == "serv
 class MastersStory:
     """One seed's story. `run` raises Violation when a promise is broken."""
 
-    def __init__(self, seed: int, agents: int | None = None) -> None:
-        if agents is None:
-            agents = AGENTS if seed % WIDE_EVERY == 0 else AGENTS_OF_MOST
+    def __init__(self, seed: int, agents: int = AGENTS) -> None:
         self.world = World(seed)
         self.books = {profile.name: Book(profile.wanted) for profile in PROFILES}
         self.cluster = Cluster(

@@ -61,6 +61,7 @@ class Node:
         self.world = world
         self.network = network
         self.name = name
+        self.kind = name.rstrip("0123456789")
         self.host = host
         self.disk = Disk(world)
         self.life = 0

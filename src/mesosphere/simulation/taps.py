@@ -25,7 +25,8 @@ class Taps:
         self.on_launch: list[Callable[[Node, Container], None]] = []
         self.on_exit: list[Callable[[Node, Container], None]] = []
         self.on_commit: list[Callable[[Client, fx.Commit], None]] = []
-        self.on_step: list[Callable[[Node], None]] = []
+        self.on_master_step: list[Callable[[Node], None]] = []
+        self.on_agent_step: list[Callable[[Node], None]] = []
         self.on_event: list[Callable[[Node, on.Event], None]] = []
         for node in cluster.nodes.values():
             node.observers.append(self._step)
@@ -44,15 +45,17 @@ class Taps:
             watcher(*values)
 
     def _step(self, node: Node, event: on.Event, effects: list[fx.Effect]) -> None:
-        kind = node.name.rstrip("0123456789")
+        kind = node.kind
         if type(event) is on.Received:
             if kind in FRAMEWORKS and event.stream.startswith("framework/"):
                 found = codec.decode(event.record, scheduler.Event)
                 self._each(self.on_scheduler_event, node, found)
             elif kind == "agent":
                 self._each(self.on_agent_event, node, codec.decode(event.record, link.Event))
-        for watcher in self.on_step:
-            watcher(node)
+        if kind == "master":
+            self._each(self.on_master_step, node)
+        elif kind == "agent":
+            self._each(self.on_agent_step, node)
         self._each(self.on_event, node, event)
 
     def _called(self, node: Node, effect: fx.Call) -> None:

@@ -151,6 +151,6 @@ class Elections:
         members = self._groups.get(group)
         return members[0] if members else None
 
-    def sessions_of_leaders(self) -> dict[int, str]:
-        """Session -> group for every leader."""
-        return {members[0].session: group for group, members in self._groups.items() if members}
+    def is_leader(self, session: int) -> bool:
+        """Whether a session leads a group."""
+        return any(members and members[0].session == session for members in self._groups.values())

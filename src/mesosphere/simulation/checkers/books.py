@@ -13,12 +13,10 @@ class Books:
     def __init__(self, taps: Taps) -> None:
         # Resources never change, so that they are the same objects says that they were looked at.
         self._seen: dict[str, tuple[Resources, Resources, Resources]] = {}
-        taps.on_step.append(self.look)
+        taps.on_master_step.append(self.look)
 
     def look(self, node: Node) -> None:
         """After a step."""
-        if not node.name.startswith("master"):
-            return
         for agent in node.machine.state.agents.values():  # type: ignore[attr-defined]
             used, offered, total = agent.used, agent.offered, agent.total
             seen = self._seen.get(agent.id)

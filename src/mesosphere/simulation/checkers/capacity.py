@@ -23,7 +23,7 @@ class Capacity:
 
     def look(self, node: Node, event: on.Event) -> None:
         """After a step."""
-        if not node.name.startswith("marathon"):
+        if node.kind != "marathon":
             return
         state = node.machine.state  # type: ignore[attr-defined]
         now: dict[str, str] = {}

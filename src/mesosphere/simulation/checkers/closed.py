@@ -10,13 +10,11 @@ class Closed:
     """Looks at the offers of a master after its steps, and at every container."""
 
     def __init__(self, taps: Taps) -> None:
-        taps.on_step.append(self.look)
+        taps.on_master_step.append(self.look)
         taps.on_launch.append(self.launched)
 
     def look(self, node: Node) -> None:
         """After a step."""
-        if not node.name.startswith("master"):
-            return
         for agent in node.machine.state.agents.values():  # type: ignore[attr-defined]
             if agent.offers and not agent.is_active:
                 raise Violation(f"{node.name} offers {agent.id}, which is closed")

@@ -16,16 +16,14 @@ class Gone:
     def __init__(self, taps: Taps, administrator: Administrator) -> None:
         self._administrator = administrator
         taps.on_agent_event.append(self.told)
-        taps.on_step.append(self.look)
+        taps.on_master_step.append(self.look)
 
     def look(self, node: Node) -> None:
         """After a step of a master that leads."""
         gone = self._administrator.gone
-        if not gone or not node.name.startswith("master"):
+        if not gone or not self._administrator.leads(node):
             return
-        if node is not self._administrator.leader():
-            return
-        for agent_id in self._administrator.gone:
+        for agent_id in gone:
             if agent_id in node.machine.state.agents:  # type: ignore[attr-defined]
                 raise Violation(f"{node.name} has {agent_id} among its agents, which is gone")
 

@@ -16,15 +16,14 @@ class Oversubscription:
     """Compares used and total after every step of an agent."""
 
     def __init__(self, taps: Taps) -> None:
-        taps.on_step.append(self.look)
+        taps.on_agent_step.append(self.look)
 
     def look(self, node: Node) -> None:
         """After a step."""
-        if node.name.startswith("agent"):
-            state = node.machine.state  # type: ignore[attr-defined]
-            used, total = each_once(state.used()), state.total
-            if not total.contains(used) and not total.contains(used - self._ending(state)):
-                raise Violation(f"{node.name} is oversubscribed: {used} of {total}")
+        state = node.machine.state  # type: ignore[attr-defined]
+        used, total = each_once(state.used()), state.total
+        if not total.contains(used) and not total.contains(used - self._ending(state)):
+            raise Violation(f"{node.name} is oversubscribed: {used} of {total}")
 
     @staticmethod
     def _ending(state: object) -> Resources:

@@ -15,12 +15,10 @@ class Quotas:
 
     def __init__(self, taps: Taps) -> None:
         self._counts: dict[str, int] = {}
-        taps.on_step.append(self.look)
+        taps.on_master_step.append(self.look)
 
     def look(self, node: Node) -> None:
         """After a step."""
-        if not node.name.startswith("master"):
-            return
         machine = node.machine
         before = self._counts.get(machine.id, 0)  # type: ignore[attr-defined]
         count = self._counts[machine.id] = machine.offer_count  # type: ignore[attr-defined]

@@ -32,7 +32,7 @@ class Reservations:
         taps.on_agent_event.append(self.asked)
         taps.on_agent_call.append(self.told)
         taps.on_scheduler_event.append(self.offered)
-        taps.on_step.append(self.look)
+        taps.on_agent_step.append(self.look)
 
     def asked(self, node: Node, event: link.Event) -> None:
         """An operation reaches the agent."""

@@ -24,7 +24,7 @@ class Terminal:
         """An update of a task."""
         if event.update is None:
             return
-        if node not in self._cluster.leaders() and not node.name.startswith("scheduler"):
+        if node.kind != "scheduler" and not self._cluster.leads(node):
             return
         status = event.update.status
         task_id, state = status.task_id.value, status.state
