@@ -2,12 +2,16 @@
 
 Files: `snapshot.<n>` holds all nodes at the time that `log.<n>` was begun; each transaction is one
 log record `length crc32 body`. A commit is durable when its record is fsynced; a torn record at the
-end (a crash while writing) is cut off at the next start. The pair with the highest number whose
-snapshot is whole counts; older pairs are removed. Crashing between any two system calls leaves
-either the state before or the state after.
+end (a crash while writing) is cut off at the next start. Older pairs are removed. Crashing between
+any two system calls leaves either the state before or the state after.
+
+What no crash can explain is damage: a snapshot or its log that is not whole, a broken record with
+whole ones behind it. Then the store does not open and touches nothing, for what was acknowledged
+would be lost without a word.
 """
 
 import asyncio
+import contextlib
 import os
 import struct
 import zlib
@@ -24,6 +28,17 @@ COMPACT_BYTES = 16 * 1024 * 1024
 
 _HEADER = struct.Struct(">II")
 
+
+class StoreDamaged(ValueError):
+    """A file of the store is not as any crash could have left it."""
+
+    def __init__(self, path: Path, fault: str) -> None:
+        super().__init__(
+            f"{path} {fault}; nothing was changed: restore {path.parent} from a backup,"
+            " or move it away to begin with nothing"
+        )
+
+
 Change = tuple[str, bytes | None, int]  # path, data (None: removed), new version
 
 
@@ -34,7 +49,8 @@ class FileStore:
         self._directory = directory
         self._nodes: Entries = {}
         self._number = 0
-        self._snapshot_bytes = 0
+        self._compact_at = COMPACT_BYTES
+        self._aside = directory / "snapshot.writing"
         self._lock = asyncio.Lock()
         self._broken = False
         directory.mkdir(parents=True, exist_ok=True, mode=0o750)
@@ -54,7 +70,7 @@ class FileStore:
                 self._broken = True
                 raise StoreInDoubt(f"{self._directory}: {error.strerror}") from error
             apply_changes(self._nodes, changes)
-            if self._log_bytes > max(COMPACT_BYTES, 4 * self._snapshot_bytes):
+            if self._log_bytes > self._compact_at:
                 await asyncio.to_thread(self._compact)
         put = {write.path for write in writes if isinstance(write, Put)}
         return {
@@ -80,17 +96,18 @@ class FileStore:
         self._log_bytes += len(record)
 
     def _recover(self) -> None:
-        numbers = sorted(
-            (int(entry.name.split(".")[1]) for entry in self._directory.glob("snapshot.*[0-9]")),
-            reverse=True,
-        )
-        for number in numbers:
-            nodes = _read_snapshot(self._directory / f"snapshot.{number}")
-            if nodes is not None:
-                self._nodes, self._number = nodes, number
-                self._snapshot_bytes = (self._directory / f"snapshot.{number}").stat().st_size
-                break
+        self._number = max(self._numbers("snapshot"), default=0)
+        for number in self._numbers("log"):
+            # A crash may leave the next log, but nothing is in it before its snapshot is there.
+            if number > self._number and (self._directory / f"log.{number}").stat().st_size:
+                raise StoreDamaged(self._directory / f"snapshot.{number}", "is missing")
+        if self._number:
+            path = self._directory / f"snapshot.{self._number}"
+            self._nodes = _read_snapshot(path)
+            self._compact_at = max(COMPACT_BYTES, 4 * path.stat().st_size)
         path = self._directory / f"log.{self._number}"
+        if self._number and not path.exists():
+            raise StoreDamaged(path, "is missing")
         whole = _replay(path, self._nodes)
         self._log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
         os.ftruncate(self._log, whole)
@@ -99,31 +116,55 @@ class FileStore:
         _sync_directory(self._directory)
         self._remove_older()
 
+    def _numbers(self, kind: str) -> list[int]:
+        entries = self._directory.glob(f"{kind}.*[0-9]")
+        return sorted(int(entry.name.split(".")[1]) for entry in entries)
+
     def _compact(self) -> None:
         number = self._number + 1
+        try:
+            log, size = self._prepare(number)
+        except OSError:
+            # The log is whole as it is: a full disk only puts this off.
+            self._compact_at = self._log_bytes + COMPACT_BYTES
+            return
+        try:
+            os.rename(self._aside, self._directory / f"snapshot.{number}")
+            _sync_directory(self._directory)
+        except OSError:
+            # Which of the two pairs counts is unknown until the next start reads them.
+            self._broken = True
+            os.close(log)
+            return
+        os.close(self._log)
+        self._log, self._number = log, number
+        self._log_bytes, self._compact_at = 0, max(COMPACT_BYTES, 4 * size)
+        self._remove_older()
+
+    def _prepare(self, number: int) -> tuple[int, int]:
+        """Write a snapshot aside and begin its log: (the log, the snapshot's bytes)."""
         body = msgspec.msgpack.encode(self._nodes)
-        aside = self._directory / "snapshot.writing"
-        with aside.open("wb") as file:
+        with self._aside.open("wb") as file:
             file.write(_HEADER.pack(zlib.crc32(body), 0) + body)
             file.flush()
             os.fsync(file.fileno())
+        path = self._directory / f"log.{number}"
         log = os.open(
-            self._directory / f"log.{number}",
-            os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC,
-            0o640,
+            path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o640
         )
-        os.rename(aside, self._directory / f"snapshot.{number}")
-        _sync_directory(self._directory)
-        os.close(self._log)
-        self._log, self._number = log, number
-        self._log_bytes, self._snapshot_bytes = 0, len(body)
-        self._remove_older()
+        try:
+            _sync_directory(self._directory)
+        except OSError:
+            os.close(log)
+            raise
+        return log, len(body)
 
     def _remove_older(self) -> None:
         kept = (f"log.{self._number}", f"snapshot.{self._number}")
         for entry in sorted(self._directory.iterdir()):
             if entry.name.split(".")[0] in ("log", "snapshot") and entry.name not in kept:
-                entry.unlink()
+                with contextlib.suppress(OSError):  # the next start tries again
+                    entry.unlink()
 
 
 def plan_changes(nodes: Entries, writes: Sequence[Write]) -> list[Change]:
@@ -195,14 +236,11 @@ def read_below(nodes: Entries, path: str) -> Entries:
     return {name: node for name, node in nodes.items() if name == root or name.startswith(below)}
 
 
-def _read_snapshot(path: Path) -> Entries | None:
+def _read_snapshot(path: Path) -> Entries:
     data = path.read_bytes()
-    if len(data) < _HEADER.size:
-        return None
-    crc, _ = _HEADER.unpack_from(data)
     body = data[_HEADER.size :]
-    if zlib.crc32(body) != crc:
-        return None
+    if len(data) < _HEADER.size or zlib.crc32(body) != _HEADER.unpack_from(data)[0]:
+        raise StoreDamaged(path, "is not what was written")
     return msgspec.msgpack.decode(body, type=Entries)
 
 
@@ -213,14 +251,25 @@ def _replay(path: Path, nodes: Entries) -> int:
     except FileNotFoundError:
         return 0
     position = 0
-    while position + _HEADER.size <= len(data):
-        length, crc = _HEADER.unpack_from(data, position)
-        body = data[position + _HEADER.size : position + _HEADER.size + length]
-        if len(body) < length or zlib.crc32(body) != crc:
-            break
+    while (body := _record_at(data, position)) is not None:
         apply_changes(nodes, msgspec.msgpack.decode(body, type=list[Change]))
-        position += _HEADER.size + length
+        position += _HEADER.size + len(body)
+    # Each record is durable before the next is begun: only the last can be torn.
+    if any(_record_at(data, later) is not None for later in range(position + 1, len(data))):
+        raise StoreDamaged(path, f"is broken at byte {position}, with whole records behind it")
     return position
+
+
+def _record_at(data: bytes, position: int) -> bytes | None:
+    """The body of the whole record at a position; zeros, as a crash may leave them, are none."""
+    start = position + _HEADER.size
+    if start > len(data):
+        return None
+    length, crc = _HEADER.unpack_from(data, position)
+    if not 0 < length <= len(data) - start:
+        return None
+    body = data[start : start + length]
+    return body if zlib.crc32(body) == crc else None
 
 
 def _sync_directory(directory: Path) -> None:
