@@ -52,6 +52,12 @@ class CancelTimer(Effect, frozen=True):
     name: str
 
 
+class TimeStep(Effect, frozen=True):
+    """Say how long the step took that asked for it. Event: StepTimed(name, duration_s)."""
+
+    name: str
+
+
 class Halt(Effect, frozen=True):
     """End the process with an exit code of `kernel.exit_codes`; the service manager restarts it."""
 
@@ -361,7 +367,7 @@ class ReadProxyState(Effect, frozen=True):
 
 
 ALL_EFFECTS: tuple[type[Effect], ...] = (
-    Log, SetVerbosity, SetTimer, CancelTimer, Halt,
+    Log, SetVerbosity, SetTimer, CancelTimer, TimeStep, Halt,
     Commit, Load, Checkpoint, RemoveCheckpoint,
     Contend, Withdraw, Detect,
     Reply, StartStream, Send, EndStream, Proxy,

@@ -33,6 +33,13 @@ class TimerFired(Event, frozen=True):
     name: str
 
 
+class StepTimed(Event, frozen=True):
+    """TimeStep's answer: for so long the machine was busy with that step."""
+
+    name: str
+    duration_s: float
+
+
 class Committed(Event, frozen=True):
     """Commit was made; `versions` holds the new version of each path put (ZooKeeper's count)."""
 

@@ -31,6 +31,7 @@ from mesosphere.kernel.events import (
     Loaded,
     LoadFailed,
     Sampled,
+    StepTimed,
     StopRequested,
     StreamClosed,
     TimerFired,
@@ -89,6 +90,7 @@ class Node:
         self._disk = Disk(make_room)
         self._halted: asyncio.Future[int] | None = None
         self._last_now = 0.0
+        self._step_s = 0.0
         self.client = HttpClient()
         self.server: HttpServer | None = None
         self.store: Store | None = None
@@ -121,7 +123,9 @@ class Node:
     def _step(self, event: Event, cause: str) -> None:
         done = False
         try:
+            began = time.perf_counter()
             effects = self.machine.handle(self.now(), event)
+            self._step_s = time.perf_counter() - began
             if self.log.writes("debug"):
                 names = ",".join(type(effect).__name__ for effect in effects)
                 fields = {"cause": cause, "on": type(event).__name__, "effects": names}
@@ -390,6 +394,7 @@ PERFORMERS: Mapping[type[Effect], Performer] = {
     fx.SetVerbosity: lambda node, e, cause: node.log.raise_to(e.level),
     fx.SetTimer: lambda node, e, cause: node.set_timer(e, cause),
     fx.CancelTimer: lambda node, e, cause: node.cancel_timer(e.name),
+    fx.TimeStep: lambda node, e, cause: node.deliver(StepTimed(e.name, node._step_s), cause),
     fx.Halt: lambda node, e, cause: node.halt(e.code, e.reason),
     fx.Commit: lambda node, e, cause: node.spawn(node.commit(e, cause)),
     fx.Load: lambda node, e, cause: node.spawn(node.load(e, cause)),

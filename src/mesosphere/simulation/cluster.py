@@ -126,7 +126,6 @@ class Cluster:
             agent_ping_interval_s=5.0,
             max_agent_ping_timeouts=4,
             agent_reregister_timeout_s=60.0,
-            allocator_recovery_timeout_s=60.0,
         )
         machine = MasterMachine(config, self._ids(node, life))
         return machine, master_api(machine)

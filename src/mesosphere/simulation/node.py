@@ -358,6 +358,7 @@ PERFORMERS: dict[type[fx.Effect], Callable[[Node, Any], object]] = {
     fx.SetVerbosity: lambda node, e: None,
     fx.SetTimer: lambda node, e: node.set_timer(e.name, e.delay_s),
     fx.CancelTimer: lambda node, e: node._timers.pop(e.name, None),
+    fx.TimeStep: lambda node, e: node.deliver(on.StepTimed(e.name, 0.0)),
     fx.Halt: lambda node, e: node._halt(e.code, e.reason),
     fx.Commit: lambda node, e: node.client.commit(e),
     fx.Load: lambda node, e: node.client.load(e),

@@ -7,7 +7,7 @@ import pytest
 from mesosphere.wire.mesos import describe_master
 from mesosphere.wire.mesos.common import DomainInfo, FaultDomain, RegionInfo, ZoneInfo
 from tests.scenarios.master.peers import AgentPeer, FrameworkPeer, task
-from tests.scenarios.master.world import World
+from tests.scenarios.master.world import STEP_S, World
 
 DOMAIN = DomainInfo(fault_domain=FaultDomain(region=RegionInfo(name="r"), zone=ZoneInfo(name="z")))
 INFO = describe_master("", "master.test", "127.0.0.1", 5050, "1.11.0", DOMAIN)
@@ -159,12 +159,17 @@ def test_metrics(world: World) -> None:
         "allocator/mesos/resources/mem/offered_or_allocated",
         "registrar/queued_operations", "registrar/registry_size_bytes", "registrar/log/recovered",
     }  # fmt: skip
-    for timer in ("allocator/mesos/allocation_run_latency_ms", "registrar/state_store_ms",
-                  "registrar/state_fetch_ms"):  # fmt: skip
+    for timer in (
+        "allocator/mesos/allocation_run_ms", "allocator/mesos/allocation_run_latency_ms",
+        "registrar/state_store_ms", "registrar/state_fetch_ms",
+    ):  # fmt: skip
         others |= {timer, *(f"{timer}/{name}" for name in TIMER.split())}
     assert others - shown.keys() == set()
     assert shown["master/messages_launch_tasks"] == 1
     assert shown["registrar/registry_size_bytes"] > 0
+    runs = shown["allocator/mesos/allocation_runs"]
+    assert shown["allocator/mesos/allocation_run_ms/count"] == runs
+    assert shown["allocator/mesos/allocation_run_ms/p99"] == pytest.approx(STEP_S * 1000)
     assert shown["frameworks/p/messages_received"] == shown["frameworks/p/messages_processed"] > 0
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from mesosphere.kernel import effects as do
 from mesosphere.kernel import events as on
 from mesosphere.kernel.resources import Resources
 from mesosphere.master.core import pings, reconciliation
@@ -53,6 +54,26 @@ def _with_tasks(count: int) -> tuple[World, FrameworkPeer, AgentPeer]:
 
 def _told(framework: FrameworkPeer) -> list[str]:
     return [body["status"]["task_id"]["value"] for body in framework.stream.of("UPDATE")]
+
+
+def test_what_all_agents_are_told_of_a_framework_is_encoded_once() -> None:
+    world, framework, _ = started()
+    for host in "bcd":
+        AgentPeer(world, host).subscribe()
+    agents = {agent.stream: agent.id for agent in world.machine.state.agents.values()}
+    for act, word in (
+        (lambda: FrameworkPeer(world, id=framework.id).subscribe(), b"UPDATE_FRAMEWORK"),
+        (lambda: FrameworkPeer(world, id=framework.id).subscribe().call("TEARDOWN"), b"SHUTDOWN"),
+    ):
+        del world.log[:]
+        act()
+        sent = [
+            effect
+            for effect in world.log
+            if isinstance(effect, do.Send) and effect.stream in agents and word in effect.data
+        ]
+        assert {effect.stream for effect in sent} == agents.keys()
+        assert len({id(effect.data) for effect in sent}) == 1
 
 
 def test_a_reconciliation_of_many_is_answered_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -237,6 +237,34 @@ def test_a_new_leader_waits_for_agents_ten_minutes_at_most() -> None:
     assert len(again.offers()) == 1
 
 
+def test_a_new_leader_waits_no_longer_once_no_agent_is_missing() -> None:
+    world, [peer] = cluster("dev", agents=5)
+    update(world, quota("dev", cpus=30))
+    ids = list(world.machine.state.agents)
+    later = world.next_master()
+    again = FrameworkPeer(later, "MULTI_ROLE", roles=["dev"], id=peer.id).subscribe()
+    AgentPeer(later, "a", id=ids[0]).subscribe()
+    for agent_id in ids[1:4]:
+        assert call(later, "MARK_AGENT_GONE", agent_id={"value": agent_id})[0] == 200
+    later.wait(2)
+    assert again.offers() == []
+    call(later, "MARK_AGENT_GONE", agent_id={"value": ids[4]})
+    later.wait(2)
+    assert len(again.offers()) == 1
+
+
+def test_a_new_leader_waits_for_agents_no_longer_than_they_may_take() -> None:
+    world, [peer] = cluster("dev", agents=5)
+    update(world, quota("dev", cpus=30))
+    later = world.next_master(agent_reregister_timeout_s=60.0)
+    again = FrameworkPeer(later, "MULTI_ROLE", roles=["dev"], id=peer.id).subscribe()
+    AgentPeer(later, "new").subscribe()
+    later.wait(58)
+    assert again.offers() == []
+    later.wait(4)
+    assert len(again.offers()) == 1
+
+
 # --- weights --------------------------------------------------------------------------------------
 
 

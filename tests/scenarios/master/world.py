@@ -34,6 +34,9 @@ from mesosphere.wire.mesos.media import Media
 
 INFO = describe_master("", "master.test", "127.0.0.1", 5050, "1.11.0")
 OTHER = describe_master("other", "other.test", "127.0.0.2", 5050, "1.11.0")
+STEP_S = 0.002
+"""How long each step takes, if the machine asks."""
+
 JSON = {"content-type": "application/json"}
 
 
@@ -117,6 +120,8 @@ class World:
                 self.timers[effect.name] = self.now + effect.delay_s
             elif isinstance(effect, do.CancelTimer):
                 self.timers.pop(effect.name, None)
+            elif isinstance(effect, do.TimeStep):
+                self._events.append(on.StepTimed(effect.name, STEP_S))
             elif isinstance(effect, do.Reply):
                 assert effect.request not in self.answers, "answered twice"
                 assert effect.request not in self.streams, "answered while it streams"

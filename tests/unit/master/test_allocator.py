@@ -2,10 +2,12 @@
 
 from fractions import Fraction
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesosphere.kernel.resources import EMPTY, Identity, Resources
+from mesosphere.master.core.allocator import filters as filters_module
 from mesosphere.master.core.allocator.claims import Cause, Claimant, Hindrance, Slot, part_for
 from mesosphere.master.core.allocator.filters import (
     ENDS_LEAST,
@@ -17,6 +19,7 @@ from mesosphere.master.core.allocator.shares import Tree
 from tests.unit.master.allocation import NO_FACTS, Cluster, reserved
 
 ROLES = ("*", "a", "a/b", "c")
+AMOUNT = Resources.of(cpus=1)
 
 sizes = st.tuples(st.integers(0, 8), st.integers(0, 8)).map(
     lambda pair: Resources.of(cpus=pair[0], mem=pair[1] * 64)
@@ -232,6 +235,44 @@ def test_a_refused_agent_goes_to_somebody_else(agents: dict[str, Resources], pic
     assert again.cycle(name, now=9.0) == []
     granted = [grant.framework for grant in again.cycle(name, now=10.0)]
     assert granted == (["f0"] if agents[name].scalars() else [])
+
+
+def test_beyond_the_limit_who_refuses_most_is_offered_again_what_it_refused_longest_ago(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(filters_module, "FILTERS_LIMIT", 60)
+    filters = Filters()
+    for number in range(20):
+        filters.add("few", "a", f"s{number}", AMOUNT, 10.0)
+    for number in [*range(39), 0, 1, 99, 100]:
+        filters.add("many", "a", f"s{number}", AMOUNT, 10.0)
+    assert len(filters) <= 60
+    assert filters.counts() == {"a": len(filters)}
+    left = filters.refused("many", "a")
+    # Those refused again are young; the oldest went, a few at once.
+    assert {"s2", "s3"}.isdisjoint(left) and {"s0", "s1", "s99", "s100"} <= left.keys()
+    assert len(filters.refused("few", "a")) == 20
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from("fg"), st.sampled_from("ab"), st.sampled_from("st"),
+                          st.integers(0, 9)), max_size=60))  # fmt: skip
+def test_filters_are_counted_whatever_becomes_of_them(
+    steps: list[tuple[str, str, str, int]],
+) -> None:
+    filters = Filters()
+    for now, (framework, role, agent, what) in enumerate(steps):
+        if what < 5:
+            filters.add(framework, role, agent, AMOUNT, now + 7.0 * what)
+        elif what == 5:
+            filters.clear(framework, role)
+        elif what == 6:
+            filters.clear_agent(agent)
+        elif what == 7:
+            filters.forget(framework, (role,))
+        else:
+            filters.expire(float(now))
+        assert len(filters) == sum(filters.counts().values())
 
 
 def test_filters_are_bounded_and_forgotten() -> None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 def enroll(master: "MasterMachine", framework: Framework) -> None:
     """What a framework takes from now on, in each of its roles."""
+    master.filters.forget(framework.id, kept_roles=framework.roles)
     for role in framework.roles:
         is_open = framework.is_connected and role not in framework.suppressed
         claimant = claimant_of(master, framework, role) if is_open else None

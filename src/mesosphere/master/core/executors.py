@@ -50,6 +50,12 @@ def release(master: "MasterMachine", agent: Agent, framework_id: str, executor_i
     _discharge(master, agent, framework_id, executor_id, record)
 
 
+def release_all(master: "MasterMachine", framework: Framework) -> None:
+    """The framework goes, and every executor of it."""
+    for agent_id, executor_id in list(framework.executors):
+        release(master, master.state.agents[agent_id], framework.id, executor_id)
+
+
 def leave_with(master: "MasterMachine", agent: Agent) -> None:
     """The agent goes, and its executors with it."""
     for (framework_id, executor_id), record in agent.executors.items():

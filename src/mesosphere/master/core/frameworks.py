@@ -195,9 +195,8 @@ def _welcome(master: "MasterMachine", framework: Framework) -> None:
 
 
 def _announce(master: "MasterMachine", framework: Framework, kind: str) -> None:
-    for agent in master.state.agents.values():
-        update = link.UpdateFramework(framework_info=framework.info)
-        master.tell_agent(agent, link.Event(type="UPDATE_FRAMEWORK", update_framework=update))
+    update = link.UpdateFramework(framework_info=framework.info)
+    master.tell_agents(link.Event(type="UPDATE_FRAMEWORK", update_framework=update))
     _publish(master, framework, kind)
 
 
@@ -258,12 +257,9 @@ def remove(master: "MasterMachine", now: float, framework: Framework) -> None:
     for offer in list(framework.offers.values()):
         offers.give_back(master, now, offer)
     inverse_offers.leave(master, framework)
-    for agent in master.state.agents.values():
-        body = link.ShutdownFramework(framework_id=mesos.FrameworkID(framework.id))
-        master.tell_agent(agent, link.Event(type="SHUTDOWN_FRAMEWORK", shutdown_framework=body))
-        for owner, executor_id in list(agent.executors):
-            if owner == framework.id:
-                executors.release(master, agent, owner, executor_id)
+    body = link.ShutdownFramework(framework_id=mesos.FrameworkID(framework.id))
+    master.tell_agents(link.Event(type="SHUTDOWN_FRAMEWORK", shutdown_framework=body))
+    executors.release_all(master, framework)
     for record in list(framework.tasks.values()):
         _end_with_framework(master, now, framework, record)
     for role in framework.roles:

@@ -36,6 +36,7 @@ from mesosphere.kernel.events import (
     LoadFailed,
     Sampled,
     SessionLost,
+    StepTimed,
     StopRequested,
     StreamClosed,
     TimerFired,
@@ -234,6 +235,9 @@ class MasterMachine:
         self.gauges = event.values
         self._pages.clear()  # large ones are not kept for nobody
 
+    def _step_timed(self, now: float, event: StepTimed) -> None:
+        self.timings.allocation_run.add(event.duration_s)
+
     # --- timers and streams -------------------------------------------------------------------
 
     def _timer_fired(self, now: float, event: TimerFired) -> None:
@@ -311,6 +315,13 @@ class MasterMachine:
         self.out.append(Send(agent.stream, recordio.encode(codec.encode(event))))
         return True
 
+    def tell_agents(self, event: link.Event) -> None:
+        """Write one event, encoded once, on the streams of all agents that are connected."""
+        record = recordio.encode(codec.encode(event))
+        for agent in self.state.agents.values():
+            if agent.stream is not None:
+                self.out.append(Send(agent.stream, record))
+
     def publish(self, kind: str, body: WireStruct) -> None:
         """Write an event for the operators who follow; `body` is the message named like it."""
         self.out += self.subscribers.publish(kind, body)
@@ -365,6 +376,7 @@ _HANDLERS: Mapping[type[Event], Callable[..., None]] = {
     CommitFailed: MasterMachine._commit_failed,
     StopRequested: MasterMachine._stop,
     Sampled: MasterMachine._sampled,
+    StepTimed: MasterMachine._step_timed,
     TimerFired: MasterMachine._timer_fired,
     StreamClosed: MasterMachine._stream_closed,
     commands.SchedulerCalled: calls.take,

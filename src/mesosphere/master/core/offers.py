@@ -8,6 +8,7 @@ Source: Mesos, src/master/master.cpp (offer, accept, decline, removeOffer).
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from mesosphere.kernel.effects import TimeStep
 from mesosphere.kernel.resources import EMPTY, Resources
 from mesosphere.master.core import enrolment
 from mesosphere.master.core.allocator.cycle import Grant
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 __all__ = ["COALESCE_S", "allocate", "expire", "give_back", "rescind", "take_pool"]
 
+RUN = "allocation"
+"""The name of the steps that are timed."""
+
 OFFERS_PER_EVENT = 500
 """Offers in one OFFERS event; more come in further events."""
 
@@ -32,8 +36,9 @@ def allocate(master: "MasterMachine", now: float, agent_ids: Sequence[str]) -> N
     master.state.count("allocator/mesos/allocation_runs")
     master.filters.expire(now)
     agents = master.state.agents
-    if master.allocator.is_held(now, len(agents)):
+    if is_held(master, now):
         return
+    master.out.append(TimeStep(RUN))
     ready = list(enrolment.slots(master, [agents[name] for name in agent_ids if name in agents]))
     grants = master.allocator.allocate(now, ready, enrolment.slots(master, agents.values()))
     made: dict[str, list[mesos.Offer]] = {}
@@ -45,6 +50,12 @@ def allocate(master: "MasterMachine", now: float, agent_ids: Sequence[str]) -> N
         for start in range(0, len(listed), OFFERS_PER_EVENT):
             batch = scheduler.Offers(offers=listed[start : start + OFFERS_PER_EVENT])
             master.tell(framework, scheduler.Event(type="OFFERS", offers=batch))
+
+
+def is_held(master: "MasterMachine", now: float) -> bool:
+    """Whether a new leader still waits for the agents of the one before."""
+    state = master.state
+    return master.allocator.is_held(now, len(state.agents), len(state.recovered))
 
 
 def _make(master: "MasterMachine", now: float, grant: Grant) -> mesos.Offer:

@@ -1,7 +1,8 @@
 """How long the master's slow things take, for its metrics.
 
 Measured between steps, by the time that each is given: loading and writing the registry, and how
-long a change waits for the allocation that it asks for.
+long a change waits for the allocation that it asks for. How long an allocation takes, with the
+making of its offers, the runtime says.
 """
 
 from mesosphere.kernel.timings import Timing
@@ -14,6 +15,7 @@ class Timings:
         self.state_fetch = Timing()
         self.state_store = Timing()
         self.allocation_latency = Timing()
+        self.allocation_run = Timing()
         self.load_began_at = 0.0
         self.dirty_since: float | None = None
 

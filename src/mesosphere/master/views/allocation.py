@@ -13,7 +13,7 @@ RESOURCES = ("cpus", "mem", "disk")
 
 
 def snapshot(master: MasterMachine) -> dict[str, float]:
-    """`allocator/...` but for the time that runs take."""
+    """`allocator/...` but for its timers."""
     tree, quotas = master.tree, master.allocator.quotas
     waiting = float(bool(master.dirty))
     values = {

@@ -13,6 +13,7 @@ from mesosphere.master.core.allocator.claims import Cause, Claimant, Hindrance, 
 from mesosphere.master.core.allocator.quotas import Budget, headroom
 from mesosphere.master.core.allocator.shares import top_of
 from mesosphere.master.core.machine import MasterMachine
+from mesosphere.master.core.offers import is_held
 from mesosphere.master.core.quotas import as_config, as_wire, consumptions
 from mesosphere.master.core.state import Agent, Framework
 from mesosphere.master.views.roles import known_roles
@@ -86,7 +87,7 @@ def explain(
 
 
 def _summary(master: MasterMachine, now: float, claims: list[Claim], role: str | None) -> str:
-    if master.allocator.is_held(now, len(master.state.agents)):
+    if is_held(master, now):
         return "with quotas set, a new leader offers nothing before most agents are back"
     if not claims:
         return f"no framework is subscribed to {'any role' if role is None else role}"

@@ -116,6 +116,7 @@ def snapshot(master: MasterMachine) -> dict[str, float]:
             values |= framework_metrics.of_framework(framework)
     values |= framework_metrics.of_principals(master)
     values |= _registrar(master)
+    values |= master.timings.allocation_run.show("allocator/mesos/allocation_run_ms")
     values |= master.timings.allocation_latency.show("allocator/mesos/allocation_run_latency_ms")
     return {**values, **master.gauges}
 

@@ -30,15 +30,15 @@ class Allocator:
         self._held_until = 0.0
 
     def hold(self, awaited: int, until: float) -> None:
-        """Allocate nothing before so many agents are here, or it is too late to wait.
+        """Allocate nothing before so many agents are here, none is missing, or it is too late.
 
         With quota, what is offered early of a few agents could not be had by whom it is meant for.
         """
         self._awaited, self._held_until = awaited, until
 
-    def is_held(self, now: float, agents: int) -> bool:
-        """Whether it waits for agents."""
-        if agents >= self._awaited or now >= self._held_until:
+    def is_held(self, now: float, agents: int, missing: int) -> bool:
+        """Whether it waits for agents: so many are here, so many more may still come."""
+        if agents >= self._awaited or not missing or now >= self._held_until:
             self._awaited = 0
         return self._awaited > 0
 
