@@ -17,6 +17,16 @@ from tests.integration.marathon_stack import Stack, free_port, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., dict[str, Any]]
+UTILITIES = (
+    "mesosphere_http",
+    "mesos",
+    "mesos_resources",
+    "zookeeper",
+    "cluster",
+    "marathon",
+    "chronos",
+)
+"""In the order of their imports."""
 
 
 def load(path: Path, name: str) -> ModuleType:
@@ -28,7 +38,7 @@ def load(path: Path, name: str) -> ModuleType:
     return loaded
 
 
-for utility in ("mesosphere_http", "mesos", "zookeeper", "cluster", "marathon", "chronos"):
+for utility in UTILITIES:
     # Once only: this file is loaded as a module of the tests too.
     if f"ansible.module_utils.{utility}" not in sys.modules:
         load(ROOT / "module_utils" / f"{utility}.py", f"ansible.module_utils.{utility}")

@@ -7,6 +7,7 @@ from tests.tidy.tree import imports, python_files
 COMPONENTS = ("master", "agent", "marathon", "chronos", "haproxy")
 WORLD = ("asyncio", "socket", "os", "time", "random", "threading", "logging", "kazoo", "subprocess")
 PACKAGE = "mesosphere"
+CONTENT = ("library", "module_utils", "filter_plugins", "inventory_plugins", "doc_fragments")
 
 
 def ours(module: str) -> str | None:
@@ -76,7 +77,7 @@ def test_isolation_does_not_see_the_core() -> None:
 def test_ansible_content_does_not_import_the_daemons() -> None:
     wrong = [
         f"{path}:{line} imports {module}"
-        for path in python_files("library", "module_utils", "filter_plugins", "inventory_plugins")
+        for path in python_files(*CONTENT)
         for module, line in imports(path)
         if ours(module) is not None
     ]
