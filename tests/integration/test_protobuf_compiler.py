@@ -1,37 +1,23 @@
 """Our bytes and Google's are the same: messages cross-read with what protoc makes of our files."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from grpc_tools import protoc
+from google.protobuf import descriptor_pool, message_factory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.integration.google_protobuf import compile_messages, read_pool
 from tests.unit.wire.messages import messages
 
 from mesosphere.wire.mesos import protobuf
-
-FOLDER = Path(protobuf.__file__).parents[1] / "proto"
 
 
 @pytest.fixture(scope="session")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> descriptor_pool.DescriptorPool:
     """Every message of our files, by Google's compiler and runtime."""
-    out = tmp_path_factory.mktemp("proto") / "all.pb"
-    names = [str(path.relative_to(FOLDER)) for path in sorted(FOLDER.rglob("*.proto"))]
-    code = protoc.main(["protoc", f"-I{FOLDER}", f"--descriptor_set_out={out}", *names])
-    assert code == 0
-    files = descriptor_pb2.FileDescriptorSet.FromString(out.read_bytes()).file
-    found = descriptor_pool.DescriptorPool()
-    waiting = {file.name: file for file in files}
-    while waiting:
-        ready = [file for file in waiting.values() if not waiting.keys() & set(file.dependency)]
-        assert ready, "the files import each other in a circle"
-        for file in ready:
-            found.Add(file)
-            del waiting[file.name]
-    return found
+    compiled = tmp_path_factory.mktemp("proto") / "all.pb"
+    compile_messages(compiled)
+    return read_pool(compiled)
 
 
 @pytest.mark.parametrize("kind", list(protobuf.MESSAGES), ids=list(protobuf.MESSAGES.values()))
