@@ -5,6 +5,7 @@ content; an append is fsynced, and a reader ignores a torn last record. Served f
 `/files/*` and LIST_FILES / READ_FILE. Source: apache/mesos src/files/files.cpp.
 """
 
+import errno
 import grp
 import os
 import pwd
@@ -12,7 +13,7 @@ import shutil
 import stat
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mesosphere.kernel.effects import ServeFile
 from mesosphere.kernel.http import Response, json_response, text_response
@@ -22,7 +23,8 @@ from mesosphere.wire.mesos.media import Media
 READ_LIMIT_BYTES = 16 * 4096
 """Bytes of one read, as in Mesos: 16 pages."""
 
-DOWNLOAD_LIMIT_BYTES = 256 * 1024 * 1024
+PIECE_BYTES = 256 * 1024
+"""Of a download, read at a time."""
 
 LISTING_LIMIT = 10_000
 
@@ -82,7 +84,30 @@ def _sync(directory: Path) -> None:
         os.close(handle)
 
 
-def serve(effect: ServeFile) -> Response:
+class Download:
+    """A file on its way, as long as it was when it was opened. Raises OSError."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = _open(path)
+        self.left_bytes = os.fstat(self._file.fileno()).st_size
+        self.headers = {
+            "Content-Type": "application/octet-stream",
+            "Content-Disposition": f"attachment; filename={path.name}",
+            "Content-Length": str(self.left_bytes),
+        }
+
+    def read(self) -> bytes:
+        """The next piece; empty at the end, or when the file has shrunk. Raises OSError."""
+        data = self._file.read(min(PIECE_BYTES, self.left_bytes))
+        self.left_bytes -= len(data)
+        return data
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+
+def serve(effect: ServeFile) -> Response | Download:
     """The answer to a ServeFile."""
     path = Path(effect.path)
     try:
@@ -90,7 +115,7 @@ def serve(effect: ServeFile) -> Response:
             return _browse(path, effect)
         if effect.action == "read":
             return _read(path, effect)
-        return _download(path)
+        return Download(path)
     except FileNotFoundError:
         return text_response(404, f"'{effect.shown}' was not found.\n")
     except (NotADirectoryError, IsADirectoryError, PermissionError) as error:
@@ -145,10 +170,18 @@ def _shown_info(shown: str, found: os.stat_result) -> dict[str, Any]:
     }
 
 
-def _read(path: Path, effect: ServeFile) -> Response:
+def _open(path: Path) -> BinaryIO:
+    """A regular file to read: nobody waits for the other end of a task's pipe. Raises OSError."""
     if path.is_dir():
-        return text_response(400, f"'{effect.shown}' is a directory.\n")
-    with path.open("rb") as file:
+        raise IsADirectoryError(errno.EISDIR, "a directory")
+    if path.exists() and not path.is_file():
+        raise PermissionError(errno.EPERM, "no regular file")
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    return os.fdopen(handle, "rb")
+
+
+def _read(path: Path, effect: ServeFile) -> Response:
+    with _open(path) as file:
         size = os.fstat(file.fileno()).st_size
         data = b""
         wanted = READ_LIMIT_BYTES if effect.length is None else effect.length
@@ -161,18 +194,6 @@ def _read(path: Path, effect: ServeFile) -> Response:
     if effect.offset < 0:
         return json_response(200, {"data": "", "offset": size})
     return json_response(200, {"data": data.decode("utf-8", "replace"), "offset": effect.offset})
-
-
-def _download(path: Path) -> Response:
-    if path.is_dir():
-        return text_response(400, f"'{path.name}' is a directory.\n")
-    if path.stat().st_size > DOWNLOAD_LIMIT_BYTES:
-        return text_response(413, f"'{path.name}' is too large to download; read it in parts.\n")
-    headers = {
-        "Content-Type": "application/octet-stream",
-        "Content-Disposition": f"attachment; filename={path.name}",
-    }
-    return Response(200, headers, path.read_bytes())
 
 
 @cache

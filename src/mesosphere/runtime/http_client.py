@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 from collections.abc import Callable
+from urllib.parse import quote
 
 import aiohttp
 
@@ -163,7 +164,10 @@ class HttpClient:
         deliver(Probed(effect.probe, ok=True, reason=""))
 
     async def proxy(self, effect: Proxy, request: Request, server: HttpServer) -> None:
-        """Perform a Proxy: forward the request, stream the answer back as it comes."""
+        """Perform a Proxy: forward the request, stream the answer back as it is read.
+
+        An answer that breaks off is broken off, so that nobody takes a part for the whole.
+        """
         if HOP_HEADER in request.headers:
             server.reply(effect.request, effect.failure)
             return
@@ -179,7 +183,7 @@ class HttpClient:
         try:
             async with self._open().request(
                 request.method,
-                effect.base_url + request.path,
+                effect.base_url + quote(request.path),
                 params=query,
                 headers=headers,
                 data=request.body or None,
@@ -187,20 +191,23 @@ class HttpClient:
                 allow_redirects=False,
                 ssl=False,
             ) as response:
-                kept = {
-                    name: value
-                    for name, value in _headers(response).items()
-                    if name not in _HOP_BY_HOP
-                }
-                server.start_stream(effect.request, response.status, kept, READ_BYTES * 64)
+                headers = _headers(response)
+                kept = {name: headers[name] for name in headers if name not in _HOP_BY_HOP}
+                if "content-length" in headers and "content-encoding" not in headers:
+                    kept["content-length"] = headers["content-length"]
+                server.start_stream(
+                    effect.request, response.status, kept, READ_BYTES * 4, is_paced=True
+                )
                 started = True
                 async for data in response.content.iter_any():
-                    server.send(effect.request, data)
+                    if not await server.write(effect.request, data):
+                        return
+            server.end_stream(effect.request)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
-            if not started:
+            if started:
+                server.break_stream(effect.request)
+            else:
                 server.reply(effect.request, effect.failure)
-                return
-        server.end_stream(effect.request)
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> bytes | None:

@@ -38,14 +38,18 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LAST_CHUNK = b"0\r\n\r\n"
 NEVER = float("inf")
 
+CHUNKED, PLAIN, NONE = "chunked", "plain", "none"
+"""How a stream's body is told: in chunks, as it is, or not at all."""
+
 
 class Connection(asyncio.Protocol):
     """See the module. `deadline` is swept by the server, which then calls `expire`."""
 
     __slots__ = (
-        "_ends", "_incoming", "_is_advancing", "_is_half_closed", "_is_lingering", "_is_paused",
-        "_limit_bytes", "_out", "_out_bytes", "_pieces", "_queue", "_queued_bytes", "_reader",
-        "_reason", "_server", "_transport", "deadline", "id", "is_streaming", "request",
+        "_ends", "_framing", "_incoming", "_is_advancing", "_is_half_closed", "_is_lingering",
+        "_is_paced", "_is_paused", "_limit_bytes", "_out", "_out_bytes", "_pieces", "_queue",
+        "_queued_bytes", "_reader", "_reason", "_server", "_transport", "_writer", "deadline", "id",
+        "is_streaming", "request",
     )  # fmt: skip
 
     def __init__(self, server: "HttpServer") -> None:
@@ -57,12 +61,15 @@ class Connection(asyncio.Protocol):
         self.id = ""  # of the request that is being answered; "" between requests
         self.is_streaming = False
         self._ends = False
+        self._framing = CHUNKED
         self._limit_bytes = 0
+        self._writer: asyncio.Future[None] | None = None  # waits until a stream's peer has read
         self._queue: deque[bytes] | None = None  # of a stream, while the peer reads too slowly
         self._queued_bytes = 0
         self._pieces: Iterator[bytes | memoryview] | None = None  # of a whole answer
         self._out: list[bytes] = []  # leaves at the end of the loop's turn
         self._out_bytes = 0
+        self._is_paced = False
         self._is_paused = False
         self._is_advancing = False
         self._is_lingering = False
@@ -85,14 +92,15 @@ class Connection(asyncio.Protocol):
             self._reader.close()
         if self.id:
             self._server.forget(self.id)
-            if self.is_streaming and not self._ends:
+            if self.is_streaming and not (self._ends or self._is_paced):
                 self._server.report_closed(self.id, self._reason or "the peer went away")
         self.id, self.request, self._queue, self._pieces = "", None, None, None
+        self._wake_writer()
 
     def eof_received(self) -> bool:
         """The peer will say no more; whether what it asked for is still to be written."""
         self._is_half_closed = True
-        return bool(self.id) and not self.is_streaming
+        return bool(self.id) and (self._is_paced or not self.is_streaming)
 
     def data_received(self, data: bytes) -> None:
         reader = self._reader
@@ -266,13 +274,15 @@ class Connection(asyncio.Protocol):
 
     # --- a stream -----------------------------------------------------------------------------
 
-    def start_stream(self, status: int, headers: dict[str, str], limit_bytes: int) -> None:
+    def start_stream(
+        self, status: int, headers: dict[str, str], limit_bytes: int, is_paced: bool
+    ) -> None:
         """Answer with headers and keep the body open."""
         incoming = self._incoming
         assert incoming is not None
         self.is_streaming = True
-        self._ends = False
-        if self._is_half_closed:  # nobody follows a stream that way: it has left
+        self._ends, self._is_paced = False, is_paced
+        if self._is_half_closed and not is_paced:  # nobody follows a stream that way: it has left
             self._reason = "the peer went away before the stream began"
             self._transport.abort()
             return
@@ -280,9 +290,11 @@ class Connection(asyncio.Protocol):
         self.request = None
         self.deadline = NEVER
         lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
-        lines.append(
-            "Connection: close\r\n" if incoming.is_old else "Transfer-Encoding: chunked\r\n"
-        )
+        self._framing = _framing(incoming, status, headers)
+        if self._framing == CHUNKED:
+            lines.append("Transfer-Encoding: chunked\r\n")
+        if not incoming.keeps_alive:
+            lines.append("Connection: close\r\n")
         # The body of the request may be large and is wanted no more.
         self._incoming = incoming._replace(request=Request(self.id, "", ""))
         first = _HEADS.get(status) or f"HTTP/1.1 {status} \r\n".encode()
@@ -308,8 +320,9 @@ class Connection(asyncio.Protocol):
 
     def _write_chunk(self, data: bytes) -> None:
         size = len(data)
-        if self._incoming is not None and self._incoming.is_old:
-            self._write(data)
+        if self._framing != CHUNKED:
+            if self._framing == PLAIN:
+                self._write(data)
         elif size <= SMALL_BYTES:
             self._write(b"%x\r\n%b\r\n" % (size, data))
         else:
@@ -332,6 +345,7 @@ class Connection(asyncio.Protocol):
             self._write_chunk(data)
         if not queue:
             self._queue = None
+            self._wake_writer()
             if self._ends:
                 self._end()
 
@@ -345,14 +359,33 @@ class Connection(asyncio.Protocol):
             self._end()
 
     def _end(self) -> None:
-        if self._incoming is not None and not self._incoming.is_old:
+        if self._framing == CHUNKED:
             self._write(_LAST_CHUNK)
         self._finish()
+
+    def _wake_writer(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer is not None and not writer.done():
+            writer.set_result(None)
+
+    async def drain(self) -> None:
+        """Wait until the stream's peer has read most of what was sent, or left. For one writer."""
+        self.flush()
+        if self.id and self._is_paused:
+            self._writer = asyncio.get_running_loop().create_future()
+            await self._writer
+
+    def break_stream(self) -> None:
+        """End the stream in the middle, which is no news to the node."""
+        self._ends = True
+        self.flush()
+        self._transport.abort()
 
     def shut_down(self) -> None:
         """The server stops: an answer under way may be finished, all else ends now."""
         if self.is_streaming:
-            self.end_stream()
+            if not self._is_paced:  # else it is one long answer, and its writer ends it
+                self.end_stream()
         elif self.id and self._pieces is None:
             self.answer(text_response(503, "This process is ending.\n"))
         elif not self.id:
@@ -362,6 +395,13 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close without ceremony."""
         self._transport.abort()
+
+
+def _framing(incoming: Incoming, status: int, headers: dict[str, str]) -> str:
+    if incoming.is_head or status in (204, 304):
+        return NONE
+    sized = any(name.lower() == "content-length" for name in headers)
+    return PLAIN if sized or incoming.is_old else CHUNKED
 
 
 def _latin(text: str) -> bytes:

@@ -118,15 +118,25 @@ class HttpServer:
             connection.answer(response)
 
     def start_stream(
-        self, request: str, status: int, headers: dict[str, str], limit_bytes: int
+        self,
+        request: str,
+        status: int,
+        headers: dict[str, str],
+        limit_bytes: int,
+        *,
+        is_paced: bool = False,
     ) -> None:
-        """Answer with headers and keep the body open."""
+        """Answer with headers and keep the body open.
+
+        A paced stream is one long answer whose writer uses `write`: that its peer leaves is not
+        reported, and the server's end leaves it the time that other answers have.
+        """
         connection = self._open.get(request)
         if connection is None or connection.is_streaming:
             # The machine takes the stream for open: it must hear that it is not.
             self.report_closed(request, "the peer went away before the stream began")
             return
-        connection.start_stream(status, headers, limit_bytes)
+        connection.start_stream(status, headers, limit_bytes, is_paced)
 
     def send(self, stream: str, data: bytes) -> None:
         """Queue bytes for a stream; a full queue cuts it."""
@@ -139,6 +149,21 @@ class HttpServer:
         connection = self._open.get(stream)
         if connection is not None and connection.is_streaming:
             connection.end_stream()
+
+    async def write(self, stream: str, data: bytes) -> bool:
+        """Send on a paced stream as fast as the peer reads; False when it has left."""
+        connection = self._open.get(stream)
+        if connection is None or not connection.is_streaming:
+            return False
+        connection.send(data)
+        await connection.drain()
+        return stream in self._open
+
+    def break_stream(self, stream: str) -> None:
+        """Close on the peer, so that it can't take what it has for the whole."""
+        connection = self._open.get(stream)
+        if connection is not None and connection.is_streaming:
+            connection.break_stream()
 
     # --- what the connections say -------------------------------------------------------------
 

@@ -368,9 +368,32 @@ class Node:
 
     async def serve_file(self, effect: fx.ServeFile) -> None:
         """Perform ServeFile."""
-        response = await asyncio.to_thread(files.serve, effect)
-        assert self.server is not None
-        self.server.reply(effect.request, response)
+        answer = await asyncio.to_thread(files.serve, effect)
+        if isinstance(answer, Response):
+            _served(self).reply(effect.request, answer)
+            return
+        try:
+            await self._send_file(effect.request, answer)
+        finally:
+            answer.close()
+
+    async def _send_file(self, request: str, download: files.Download) -> None:
+        server = _served(self)
+        asked = server.find(request)
+        if asked is None:
+            return
+        limit_bytes = files.PIECE_BYTES * 4
+        server.start_stream(request, 200, download.headers, limit_bytes, is_paced=True)
+        while asked.method != "HEAD" and download.left_bytes:
+            try:
+                data = await asyncio.to_thread(download.read)
+            except OSError:
+                data = b""
+            if not data:
+                server.break_stream(request)
+            if not data or not await server.write(request, data):
+                return
+        server.end_stream(request)
 
     def proxy(self, effect: fx.Proxy) -> None:
         """Perform Proxy."""
