@@ -251,11 +251,12 @@ class Containerizer:
     # --- signals and ends ----------------------------------------------------------------
 
     async def signal(self, node: World, effect: SignalContainer, cause: str | None) -> None:
-        """Signal every process of a container."""
+        """Signal every process of a container, or its first one."""
+        request = {"op": "signal", "container": effect.container, "signal": effect.signal}
+        if effect.leader_only:
+            request["leader"] = True
         with contextlib.suppress(SupervisorGone):
-            await self._supervision.ask(
-                {"op": "signal", "container": effect.container, "signal": effect.signal}
-            )
+            await self._supervision.ask(request)
 
     async def destroy(self, node: World, effect: DestroyContainer, cause: str | None) -> None:
         """Kill a container that runs or starts; forget one that has ended."""

@@ -8,8 +8,10 @@ from typing import Any
 
 import msgspec
 
-from mesosphere.agent import views
+from mesosphere.agent import container_api, views
 from mesosphere.agent.core.commands import FileRequested, PruningRequested
+from mesosphere.agent.core.extra_life import ExtraPhase
+from mesosphere.agent.core.extra_records import ExtraContainer
 from mesosphere.agent.core.files import real_path
 from mesosphere.agent.core.introduction import agent_info
 from mesosphere.agent.core.life_cycle import Phase
@@ -21,16 +23,15 @@ from mesosphere.kernel.http import Request, Response, text_response
 from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos import agent_operator, codec
 from mesosphere.wire.mesos.common import TimeInfo
+from mesosphere.wire.mesos.containers import ContainerStatus
 from mesosphere.wire.mesos.ids import ExecutorID, FrameworkID
 from mesosphere.wire.mesos.media import Media, spoken, wanted
 from mesosphere.wire.mesos.operator_base import AskFile, AskFiles, SetLoggingLevel
 from mesosphere.wire.mesos.tasks import ExecutorInfo
 
 OTHERS = (
-    "UNKNOWN", "LAUNCH_NESTED_CONTAINER",
-    "WAIT_NESTED_CONTAINER", "KILL_NESTED_CONTAINER", "REMOVE_NESTED_CONTAINER",
-    "LAUNCH_NESTED_CONTAINER_SESSION", "ATTACH_CONTAINER_INPUT", "ATTACH_CONTAINER_OUTPUT",
-    "LAUNCH_CONTAINER", "WAIT_CONTAINER", "KILL_CONTAINER", "REMOVE_CONTAINER",
+    "UNKNOWN", "LAUNCH_NESTED_CONTAINER_SESSION", "ATTACH_CONTAINER_INPUT",
+    "ATTACH_CONTAINER_OUTPUT",
     "ADD_RESOURCE_PROVIDER_CONFIG", "UPDATE_RESOURCE_PROVIDER_CONFIG",
     "REMOVE_RESOURCE_PROVIDER_CONFIG", "MARK_RESOURCE_PROVIDER_GONE",
 )  # fmt: skip
@@ -62,6 +63,8 @@ def answer(machine: AgentMachine, now: float, request: Request) -> Response | Ev
         return _set_level(request, call.set_logging_level)
     if call.type == "PRUNE_IMAGES":
         return _prune_images(machine, request, call.prune_images)
+    if call.type in container_api.CALLS:
+        return container_api.answer(request.id, call, accepted)
     read = READS.get(call.type)
     if read is not None:
         return _shown(call.type, read(machine, now), accepted)
@@ -158,7 +161,22 @@ def _get_containers(machine: AgentMachine, body: agent_operator.GetContainers) -
                 **({"resource_statistics": measured} if "timestamp" in measured else {}),
             }
         )
+    for extra in machine.state.extras.values():
+        is_shown = body.show_nested if extra.file.order.parent else body.show_standalone
+        if is_shown and extra.phase is not ExtraPhase.ENDED:
+            found.append(_extra(machine, extra))
     return {"containers": found}
+
+
+def _extra(machine: AgentMachine, extra: ExtraContainer) -> Any:
+    identifier = container_id(extra.name)
+    status = ContainerStatus(container_id=identifier, executor_pid=extra.pid or None)
+    shown = {"container_id": identifier, "container_status": status}
+    if extra.file.framework_id:
+        shown["framework_id"] = FrameworkID(extra.file.framework_id)
+        shown["executor_id"] = ExecutorID(extra.file.executor_id)
+    measured = machine.state.statistics.get(extra.name)
+    return {**shown, "resource_statistics": measured} if measured else shown
 
 
 def _frameworks(machine: AgentMachine, now: float) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from mesosphere import MESOS_VERSION
 from mesosphere.agent.core.config import AgentConfig
 from mesosphere.agent.core.containers import build_plan
+from mesosphere.agent.core.extra_records import ROOT as EXTRAS
 from mesosphere.agent.core.host import Host
 from mesosphere.agent.core.operations import PATH as OPERATIONS_PATH
 from mesosphere.agent.core.requests import container_request, why_unsupported
@@ -256,11 +257,14 @@ def explain(settings: Settings, task_json: bytes) -> str:
 def read_meta(work_dir: Path) -> dict[str, bytes]:
     """The checkpoints of the latest agent of this directory: path below it -> content.
 
-    Reservations and volumes belong to the host: a new agent of this directory has them too.
+    Reservations, volumes and standalone containers belong to the host: a new agent of this
+    directory has them too.
     """
     files: dict[str, bytes] = {}
     with contextlib.suppress(FileNotFoundError):
         files[OPERATIONS_PATH] = (work_dir / OPERATIONS_PATH).read_bytes()
+    for path in sorted((work_dir / EXTRAS).glob("*/*.info")):
+        files[str(path.relative_to(work_dir))] = path.read_bytes()
     latest = work_dir / "meta" / "slaves" / "latest"
     try:
         agent_id = latest.read_text().strip()

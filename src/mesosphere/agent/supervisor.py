@@ -10,8 +10,9 @@ Requests carry `id`, `op` and `container`; answers carry the same `id` with `ok`
   spawn    argv environment directory stdout stderr; with `pid_file` argv is a launcher that
            detaches the container (an OCI runtime); then `cleanup` (argv that releases everything),
            `processes` (its control group) and `memory` (files that tell about memory, by name);
-           `rotation` ({path: [bytes, files]}) keeps output files small
-  signal   signal: to every process of the container
+           `rotation` ({path: [bytes, files]}) keeps output files small; it is destroyed when the
+           container `parent` ends
+  signal   signal: to every process of the container, or with `leader` to its first one
   destroy  SIGKILL to all of them, until none is left
   forget   the exit was taken over: drop its file
   quit     end, if nothing runs: another supervisor takes the place
@@ -59,7 +60,7 @@ WATCH_S = 0.5
 """How often out-of-memory counters and output files of running containers are looked at."""
 KILL_PASSES = 20
 KEPT = (
-    "pid_file", "cleanup", "processes", "memory", "log", "stderr", "rotation", "freezer",
+    "pid_file", "cleanup", "processes", "memory", "log", "stderr", "rotation", "freezer", "parent",
 )  # fmt: skip
 """What of a spawn is remembered."""
 
@@ -164,7 +165,7 @@ class Supervisor:
         if container is None:
             return {"ok": False}
         if operation == "signal":
-            self._signal(container, int(request["signal"]))
+            self._signal(container, int(request["signal"]), bool(request.get("leader")))
         elif operation == "destroy":
             self._destroy(container)
         else:
@@ -234,8 +235,9 @@ class Supervisor:
             return processes_of_group(group)
         return processes_of_tree(container.pid) if container.pid else []
 
-    def _signal(self, container: Container, number: int) -> None:
-        for pid in self._processes(container):
+    def _signal(self, container: Container, number: int, leader_only: bool) -> None:
+        leader = [container.pid] if container.pid is not None else []
+        for pid in leader if leader_only else self._processes(container):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, number)
 
@@ -338,6 +340,9 @@ class Supervisor:
             os.close(container.watch)
             container.watch = None
         container.record["ended"] = True
+        for other in list(self.containers.values()):
+            if other.record.get("parent") == name:
+                self._destroy(other)
         files = container.record.get("memory") or {}
         memory = {}
         for key, path in files.items():

@@ -273,10 +273,12 @@ class LaunchContainer(Effect, frozen=True):
 
 
 class SignalContainer(Effect, frozen=True):
-    """Send `signal` to the processes of a container; an unknown container is ignored."""
+    """Send `signal` to the processes of a container, or only to its first one; an unknown container
+    is ignored."""
 
     container: str
     signal: int
+    leader_only: bool = False
 
 
 class DestroyContainer(Effect, frozen=True):

@@ -7,7 +7,7 @@ import pytest
 
 from mesosphere.agent.api import ROUTES, api
 from mesosphere.kernel import effects as do
-from mesosphere.kernel.events import Event
+from mesosphere.kernel.events import ContainerExited, ContainerStarted, Event
 from mesosphere.kernel.http import Request, Response, Router
 from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos import agent_operator, codec, executor, link
@@ -42,11 +42,14 @@ def test_story(story: dict[str, Any], speaks: Media) -> None:
         answer = bound.dispatch(world.now, Request("r", method, path, query, headers, body))
         if isinstance(answer, Event):
             effects = world.give(answer)
-            for effect in effects:
-                if isinstance(effect, do.Reply):
-                    return effect.response
-            [started] = [each for each in effects if isinstance(each, do.StartStream)]
-            return Response(started.status, {**started.headers, "Content-Type": "text/plain"})
+            for each in effects:
+                if isinstance(each, do.LaunchContainer):
+                    effects = [*effects, *world.give(ContainerStarted(each.container, 4000))]
+            whole = [each.response for each in effects if isinstance(each, do.Reply)]
+            if not whole:
+                [started] = [each for each in effects if isinstance(each, do.StartStream)]
+                return Response(started.status, {**started.headers, "Content-Type": "text/plain"})
+            answer = whole[0]
         if answer.headers.get("Content-Type") != Media.PROTOBUF.value:
             return answer
         assert isinstance(answer.body, bytes)
@@ -64,6 +67,14 @@ def test_story(story: dict[str, Any], speaks: Media) -> None:
         apply(world, "RESERVE", operation_id, resources=[disk(100)])
         settle(world)
 
+    def run_as(task_id: str, container: str) -> None:
+        """A task whose container has a name that a story can know."""
+        given_name = world.run(make_task(task_id))
+        record = world.machine.state.containers.pop(given_name)
+        record.container = container
+        world.machine.state.containers[container] = record
+        world.give(ContainerStarted(container, 77))
+
     tell(
         story,
         ask,
@@ -73,6 +84,8 @@ def test_story(story: dict[str, Any], speaks: Media) -> None:
             "run_by": run_custom,
             "drain": drain,
             "reserve": reserve,
+            "run_as": lambda told: run_as(*told),
+            "exit": lambda told: world.give(ContainerExited(*told)),
         },
     )
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from mesosphere.agent.core.extra_records import ExtraOrder
 from mesosphere.kernel.events import Event
 from mesosphere.wire.mesos.executor import Call
 from mesosphere.wire.mesos.media import Media
@@ -26,6 +27,37 @@ class ExecutorCalled(Event, frozen=True):
     request: str
     call: Call
     media: Media = Media.JSON
+
+
+class ContainerLaunchRequested(Event, frozen=True):
+    """Launch an extra container; `request` hears whether it runs."""
+
+    request: str
+    order: ExtraOrder
+
+
+class ContainerWaitRequested(Event, frozen=True):
+    """Tell how a container ends, under the name of the `call` that asked."""
+
+    request: str
+    container: str
+    call: str
+    media: Media = Media.JSON
+
+
+class ContainerKillRequested(Event, frozen=True):
+    """Signal a container."""
+
+    request: str
+    container: str
+    signal: int
+
+
+class ContainerRemoveRequested(Event, frozen=True):
+    """Forget an extra container that has ended."""
+
+    request: str
+    container: str
 
 
 class PruningRequested(Event, frozen=True):

@@ -72,6 +72,9 @@ class ContainerRequest(msgspec.Struct, frozen=True):
     gpus: int = 0
     is_revocable: bool = False  # its CPUs are lent
     network_of: str = ""  # the container whose networks are shared
+    sandbox: str = ""  # where it is not that of a task or an executor
+    group: str = ""  # of an extra container that is held to its parent's limits: below its group
+    is_extra: bool = False  # gets what it asks for, and no limits if it asks for nothing
     disk_bytes: int | None = None  # None: the sandbox is not measured against anything
 
 
@@ -87,6 +90,8 @@ def run_directory(container: str) -> str:
 
 def sandbox_path(host: Host, request: ContainerRequest) -> str:
     """`<work_dir>/slaves/<agent>/frameworks/<framework>/executors/<executor>/runs/<container>`."""
+    if request.sandbox:
+        return request.sandbox
     below = executor_directory(request.agent_id, request.framework_id, request.executor_id)
     return posixpath.join(host.work_dir, below, "runs", run_directory(request.container))
 
@@ -94,6 +99,8 @@ def sandbox_path(host: Host, request: ContainerRequest) -> str:
 def _links(request: ContainerRequest, sandbox: str) -> list[list[str]]:
     """Names that lead to a sandbox: `runs/latest`, or `tasks/<task>` of a pod's."""
     above, _, name = request.container.rpartition(".")
+    if request.is_extra:
+        return []
     if not above:
         return [[posixpath.join(posixpath.dirname(sandbox), "latest"), name]]
     if not request.task_id:
@@ -104,6 +111,8 @@ def _links(request: ContainerRequest, sandbox: str) -> list[list[str]]:
 
 def compute_limits(request: ContainerRequest, host: Host) -> Limits:
     """The numbers for a request, the executor's own allowance included."""
+    if request.is_extra:
+        return _extra_limits(request, host)
     cpus = request.cpus_milli + EXECUTOR_CPUS_MILLI
     low = request.is_revocable and host.revocable_low_priority
     shares = REVOCABLE_SHARES_PER_CPU if low else CPU_SHARES_PER_CPU
@@ -122,6 +131,24 @@ def compute_limits(request: ContainerRequest, host: Host) -> Limits:
         cfs_quota_us=max(ceiling * CFS_PERIOD_US // 1000, LEAST_CFS_QUOTA_US) if limited else None,
         mem_soft_bytes=memory,
         mem_bytes=most,
+        pids=host.pids_limit,
+    )
+
+
+def _extra_limits(request: ContainerRequest, host: Host) -> Limits:
+    """What was asked for, and nothing more or less."""
+    cpus, memory = request.cpus_milli, request.mem_bytes
+    cpus_most = cpus if request.cpus_limit_milli is None else request.cpus_limit_milli
+    memory_most = memory if request.mem_limit_bytes is None else request.mem_limit_bytes
+    limited = cpus_most > 0 and (host.enable_cfs or request.cpus_limit_milli is not None)
+    shares = max(cpus * CPU_SHARES_PER_CPU // 1000, LEAST_CPU_SHARES)
+    return Limits(
+        cpu_shares=shares if cpus else CPU_SHARES_PER_CPU,
+        cfs_quota_us=max(cpus_most * CFS_PERIOD_US // 1000, LEAST_CFS_QUOTA_US)
+        if limited
+        else None,
+        mem_soft_bytes=max(memory, LEAST_MEM_BYTES) if memory else 0,
+        mem_bytes=max(memory_most, LEAST_MEM_BYTES) if memory_most > 0 else None,
         pids=host.pids_limit,
     )
 
@@ -162,7 +189,7 @@ def build_plan(request: ContainerRequest, host: Host) -> dict[str, Any]:
     if host.isolation == "oci":
         plan.update(_oci_part(request, host, limits, sandbox, Contents(
             request.argv, plan["environment"], volumes, rlimits, request.around,
-            bool(request.network_of),
+            bool(request.network_of), bool(request.group),
         )))  # fmt: skip
     else:
         plan["links"] += [
@@ -188,7 +215,7 @@ def _oci_part(
         inside=sandbox if image is None else host.sandbox_directory,
         bundle=bundle,
         root=host.private_root if image is None else f"{provision}/rootfs",
-        group=f"/{host.cgroups_root}/{name}",
+        group=request.group or f"/{host.cgroups_root}/{name}",
         network=posixpath.join(host.runtime_dir, "netns", request.network_of or name),
         names=posixpath.join(host.runtime_dir, "bundles", request.network_of or name),
     )

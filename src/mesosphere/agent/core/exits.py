@@ -9,6 +9,7 @@ import signal
 from typing import NamedTuple
 
 from mesosphere.wire.mesos.agents import DrainConfig
+from mesosphere.wire.mesos.resources import Resource, Scalar, TaskResourceLimitation
 
 
 class End(NamedTuple):
@@ -78,6 +79,15 @@ def judge_exit(
     if status == 0:
         return End("TASK_FINISHED", None, words)
     return End("TASK_FAILED", None, words)
+
+
+def limitation(end: End) -> TaskResourceLimitation | None:
+    """The limitation of a status or a termination, as it travels."""
+    if end.limited is None:
+        return None
+    name, amount = end.limited
+    resource = Resource(name=name, type="SCALAR", scalar=Scalar(value=amount))
+    return TaskResourceLimitation(resources=[resource])
 
 
 def reworded(end: End, drain: DrainConfig | None, is_aware: bool) -> End:

@@ -1,10 +1,10 @@
 """The agent's machine: turns what happens on the host and what the master says into effects.
 
 Decides nothing by itself: it hands each event to the part that does (`recovery`, `registration`,
-`tasks`, `frameworks`, `operations`, `gc`). Names of timers, calls and probes begin with the
-concern: "master/", "drain", "operation/", "update/", "grace/", "expire/", "health/", "check/",
-"gc", "leave", and those of `executors.TIMERS`. Source: docs/architecture.md, "Master and agent";
-apache/mesos src/slave/slave.cpp for what each message means.
+`tasks`, `extra_containers`, `frameworks`, `operations`, `gc`). Names of timers, calls and probes
+begin with the concern: "master/", "drain", "operation/", "update/", "grace/", "expire/",
+"health/", "check/", "gc", "leave", and those of `executors.TIMERS`. Source: docs/architecture.md,
+"Master and agent"; apache/mesos src/slave/slave.cpp for what each message means.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,11 @@ from typing import Any
 
 from mesosphere.agent.core import draining, executors, leaving, operations, registration
 from mesosphere.agent.core.commands import (
+    ContainerKillRequested,
+    ContainerLaunchRequested,
+    ContainerRemoveRequested,
     ContainersMeasured,
+    ContainerWaitRequested,
     ExecutorCalled,
     FileRequested,
     PruningRequested,
@@ -21,6 +25,7 @@ from mesosphere.agent.core.commands import (
 from mesosphere.agent.core.config import AgentConfig
 from mesosphere.agent.core.draining import Draining
 from mesosphere.agent.core.executors import Executors
+from mesosphere.agent.core.extra_containers import ExtraContainers
 from mesosphere.agent.core.frameworks import Frameworks
 from mesosphere.agent.core.gc import CHECK_TIMER, Garbage, allowed_age_s
 from mesosphere.agent.core.introduction import agent_info
@@ -71,7 +76,8 @@ class AgentMachine:
             self.draining,
             self.operations,
         )
-        self.recovery = Recovery(self.state, self.tasks, self.executors)
+        self.extras = ExtraContainers(self.state)
+        self.recovery = Recovery(self.state, self.tasks, self.executors, self.extras)
         self.verbosity = Verbosity()
         self._files = files
         self._sandboxes = sandboxes
@@ -98,6 +104,10 @@ class AgentMachine:
             ExecutorCalled: self._executor_called,
             FileRequested: self._file,
             PruningRequested: self._prune,
+            ContainerLaunchRequested: self.extras.launch,
+            ContainerWaitRequested: self.extras.wait,
+            ContainerKillRequested: self.extras.kill,
+            ContainerRemoveRequested: self.extras.remove,
             VerbosityChanged: lambda now, event: self.verbosity.change(event),
             ContainersMeasured: self._measured,
             SupervisionFailed: self._supervision_failed,
@@ -107,6 +117,7 @@ class AgentMachine:
         """Recover first; registering comes after."""
         self.state.started_at = now
         effects = self.operations.recover(self._files)
+        effects += self.extras.recover(self._files)
         effects += self.recovery.begin(self._files)
         effects += self.draining.recover(self._files)
         keep = [task.sandbox for task in self.state.tasks()]
@@ -159,17 +170,21 @@ class AgentMachine:
         ]  # fmt: skip
 
     def _started(self, now: float, event: on.ContainerStarted) -> Effects:
-        effects = self.executors.started(now, event)
+        effects = self.extras.started(event)
+        effects = self.executors.started(now, event) if effects is None else effects
         return self.tasks.started(now, event) if effects is None else effects
 
     def _failed(self, now: float, event: on.ContainerFailed) -> Effects:
-        effects = self.executors.failed(now, event)
+        effects = self.extras.failed(event)
+        effects = self.executors.failed(now, event) if effects is None else effects
         effects = self.tasks.failed(now, event) if effects is None else effects
-        return [*effects, *self.frameworks.after_exit(now)]
+        return [*effects, *self.extras.settle(), *self.frameworks.after_exit(now)]
 
     def _exited(self, now: float, event: on.ContainerExited) -> Effects:
-        effects = self.executors.exited(now, event)
+        effects = self.extras.exited(event)
+        effects = self.executors.exited(now, event) if effects is None else effects
         effects = self.tasks.exited(now, event) if effects is None else effects
+        effects += [*self.extras.tell_waiting(event), *self.extras.settle()]
         return [*effects, *self.frameworks.after_exit(now)]
 
     def _executor_called(self, now: float, event: ExecutorCalled) -> Effects:
@@ -182,14 +197,16 @@ class AgentMachine:
                 executor.stream = ""
                 fields = {"executor": executor.key, "reason": event.reason}
                 return [do.Log("info", "executor_disconnected", fields)]
-        return []
+        return self.extras.left(event.stream)
 
     def _checkpoint_failed(self, now: float, event: on.CheckpointFailed) -> Effects:
         fields = {"path": event.path, "reason": event.reason}
         effects: Effects = [do.Log("error", "checkpoint_failed", fields)]
         if event.path == operations.PATH:
             return [*effects, *self.operations.checkpoint_failed()]
-        return [*effects, *self.frameworks.checkpoint_failed(now, event)]
+        failed = self.extras.checkpoint_failed(event)
+        failed = self.frameworks.checkpoint_failed(now, event) if failed is None else failed
+        return [*effects, *failed]
 
     def _sampled(self, now: float, event: on.Sampled) -> Effects:
         self.state.gauges = event.values

@@ -50,7 +50,7 @@ IMAGE_READ_ONLY = (
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """The numbers of the control groups. None: not limited."""
+    """The numbers of the control groups. None: not limited; no soft limit is 0."""
 
     cpu_shares: int
     cfs_quota_us: int | None
@@ -80,6 +80,7 @@ class Contents(msgspec.Struct, frozen=True):
     rlimits: tuple[ResourceLimit, ...]
     around: Surroundings
     shares_network: bool = False
+    shares_limits: bool = False  # those of the group above
 
 
 def oci_config(contents: Contents, host: Host, limits: Limits, places: Places) -> dict[str, Any]:
@@ -111,7 +112,7 @@ def oci_config(contents: Contents, host: Host, limits: Limits, places: Places) -
             "namespaces": _namespaces(contents, host, places),
             "rootfsPropagation": "private",
             "cgroupsPath": places.group,
-            "resources": _resources(around, limits, host),
+            "resources": {} if contents.shares_limits else _resources(around, limits, host),
             **_image_part(around),
         },
     }
@@ -230,7 +231,9 @@ def _resources(around: Surroundings, limits: Limits, host: Host) -> dict[str, An
     processor: dict[str, Any] = {"shares": limits.cpu_shares, "period": CFS_PERIOD_US}
     if limits.cfs_quota_us is not None:
         processor["quota"] = limits.cfs_quota_us
-    memory: dict[str, Any] = {"reservation": limits.mem_soft_bytes}
+    memory: dict[str, Any] = {}
+    if limits.mem_soft_bytes:
+        memory["reservation"] = limits.mem_soft_bytes
     if limits.mem_bytes is not None:
         memory["limit"] = limits.mem_bytes
         if host.limit_swap:

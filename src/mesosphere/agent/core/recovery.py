@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from mesosphere.agent.core import checkpoint, executor_ends
 from mesosphere.agent.core.executor_life import ExecutorInput
 from mesosphere.agent.core.executors import Executors
+from mesosphere.agent.core.extra_containers import ExtraContainers
 from mesosphere.agent.core.life_cycle import Input, Phase
 from mesosphere.agent.core.state import ExecutorRecord, FrameworkRecord, State, TaskRecord
 from mesosphere.agent.core.tasks import Tasks
@@ -32,8 +33,11 @@ from mesosphere.wire.mesos.enums import is_terminal
 class Recovery:
     """The agent's first steps."""
 
-    def __init__(self, state: State, tasks: Tasks, executors: Executors) -> None:
+    def __init__(
+        self, state: State, tasks: Tasks, executors: Executors, extras: ExtraContainers
+    ) -> None:
         self._state = state
+        self._extras = extras
         self._tasks = tasks
         self._executors = executors
 
@@ -41,7 +45,7 @@ class Recovery:
         """Read the checkpoints and ask for the containers, or refuse to start."""
         saved = checkpoint.read_saved(files)
         self._state.agent_id = saved.agent_id
-        self._state.recovery_errors = len(saved.damaged)
+        self._state.recovery_errors += len(saved.damaged)
         effects: list[Effect] = [
             Log("error", "checkpoint_damaged", {"what": what}) for what in saved.damaged
         ]
@@ -65,7 +69,7 @@ class Recovery:
             for task in self._state.tasks()
             if task.has_container and task.phase is not Phase.ENDED
         ]
-        return [*effects, RecoverContainers(tuple(known))]
+        return [*effects, RecoverContainers((*known, *self._extras.known()))]
 
     def _framework(self, saved: checkpoint.Saved, framework_id: str) -> FrameworkRecord:
         record = self._state.frameworks.get(framework_id)
@@ -152,7 +156,7 @@ class Recovery:
                 effects += self._ended(now, record, event.exited[record.container])
         for executor in state.executors():
             effects += self._executors.idle(executor)
-        return effects
+        return [*effects, *self._extras.recovered(event)]
 
     def _finish_executor(
         self, now: float, executor: ExecutorRecord, event: ContainersRecovered

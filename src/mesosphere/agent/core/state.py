@@ -15,6 +15,7 @@ import msgspec
 from mesosphere.agent.core.config import AgentConfig
 from mesosphere.agent.core.executor_life import ExecutorPhase
 from mesosphere.agent.core.exits import End
+from mesosphere.agent.core.extra_records import ExtraContainer
 from mesosphere.agent.core.life_cycle import Phase
 from mesosphere.agent.core.status_updates import RETRY_LEAST_S, UpdateStreams
 from mesosphere.kernel.conversions import as_held
@@ -254,6 +255,7 @@ class State:
         self.completed: deque[FrameworkRecord] = deque(maxlen=COMPLETED_FRAMEWORKS_LIMIT)
         self.containers: dict[str, TaskRecord] = {}
         self.executor_containers: dict[str, ExecutorRecord] = {}
+        self.extras: dict[str, ExtraContainer] = {}
         self.streams = UpdateStreams()
         self.counters: dict[str, int] = {}
         self.gauges: dict[str, float] = {}

@@ -13,7 +13,7 @@ from mesosphere.agent.core import checkpoint
 from mesosphere.agent.core.addresses import network_holder, network_infos
 from mesosphere.agent.core.config import AgentConfig
 from mesosphere.agent.core.containers import build_plan, executor_directory, sandbox_path
-from mesosphere.agent.core.exits import Circumstances, End, judge_exit, reworded
+from mesosphere.agent.core.exits import Circumstances, End, judge_exit, limitation, reworded
 from mesosphere.agent.core.life_cycle import LIFE_CYCLE, Action, Input, Phase
 from mesosphere.agent.core.registration import Registration
 from mesosphere.agent.core.requests import container_request, why_unsupported
@@ -44,7 +44,6 @@ from mesosphere.wire.mesos import link
 from mesosphere.wire.mesos.containers import ContainerStatus
 from mesosphere.wire.mesos.enums import is_terminal
 from mesosphere.wire.mesos.ids import AgentID, ExecutorID, FrameworkID, TaskID
-from mesosphere.wire.mesos.resources import Resource, Scalar, TaskResourceLimitation
 from mesosphere.wire.mesos.tasks import TaskInfo, TaskStatus
 
 KILL_GRACE_S = 3.0
@@ -405,7 +404,7 @@ class Tasks:
             uuid=self._ids.uuid_bytes(),
             healthy=record.healthy,
             check_status=self.watching.status_of(record),
-            limitation=_limitation(end),
+            limitation=limitation(end),
             container_status=self.container_status(record),
         )
 
@@ -448,11 +447,3 @@ class Tasks:
             uuid=self._ids.uuid_bytes(),
         )
         return self.send_front(stream) if stream.add(status) else []
-
-
-def _limitation(end: End) -> TaskResourceLimitation | None:
-    if end.limited is None:
-        return None
-    name, amount = end.limited
-    resource = Resource(name=name, type="SCALAR", scalar=Scalar(value=amount))
-    return TaskResourceLimitation(resources=[resource])

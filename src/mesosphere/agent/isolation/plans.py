@@ -41,6 +41,7 @@ def spawn_request(
         "stdout": plan["sandbox"] + "/stdout",
         "stderr": plan["sandbox"] + "/stderr",
         "rotation": {f"{plan['sandbox']}/{name}": rule for name, rule in plan["rotation"].items()},
+        "parent": plan.get("parent", ""),
     }
     if plan["isolation"] != "oci":
         return {
