@@ -10,7 +10,7 @@ from ansible.module_utils.mesosphere_http import RequestError
 SIZED = ("mem", "disk")
 SIZE = re.compile(r"(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[KMGT])(?:i?B)?", re.IGNORECASE)
 MIB = {"K": 1 / 1024, "M": 1, "G": 1024, "T": 1024 * 1024}
-RANGE = re.compile(r"(\d+)(?:-(\d+))?")
+RANGE = re.compile(r"(\d+)(?:\s*-\s*(\d+))?")
 THOUSAND = 1000
 
 
@@ -56,3 +56,51 @@ def wire_scalars(given):
 def scalars_of(wire):
     """{name: thousandths} of the quota's form."""
     return {name: round(float(each["value"]) * THOUSAND) for name, each in (wire or {}).items()}
+
+
+# --- ranges ---------------------------------------------------------------------------------------
+
+
+def ranges(name, value):
+    """[(begin, end)] in order of `31000-31009,31100`, or of a list of such. Raises RequestError."""
+    parts = value if isinstance(value, list) else str(value).strip("[] ").split(",")
+    found = []
+    for part in parts:
+        match = RANGE.fullmatch(str(part).strip(" []"))
+        begin, end = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if begin > end:
+            raise RequestError(f"{name}: {part!r} is no range; give one such as 31000-31009")
+        found.append((begin, end))
+    return coalesced(found)
+
+
+def coalesced(pairs):
+    """The same numbers in as few ranges as can be."""
+    found = []
+    for begin, end in sorted(pairs):
+        if found and begin <= found[-1][1] + 1:
+            found[-1] = (found[-1][0], max(end, found[-1][1]))
+        else:
+            found.append((begin, end))
+    return found
+
+
+def minus(pairs, taken):
+    """The numbers of some ranges that are not in others."""
+    found = []
+    for begin, end in pairs:
+        at = begin
+        for first, last in taken:
+            if last < at or first > end:
+                continue
+            if first > at:
+                found.append((at, first - 1))
+            at = last + 1
+        if at <= end:
+            found.append((at, end))
+    return found
+
+
+def as_text(pairs):
+    """Ranges as people write them."""
+    return ",".join(f"{begin}-{end}" if begin != end else str(begin) for begin, end in pairs)

@@ -21,6 +21,7 @@ UTILITIES = (
     "mesosphere_http",
     "mesos",
     "mesos_resources",
+    "mesos_reservations",
     "zookeeper",
     "cluster",
     "marathon",
