@@ -1,6 +1,7 @@
 """Container plans executed for real: posix everywhere, OCI where root and a runtime are present."""
 
 import asyncio
+import contextlib
 import io
 import os
 import signal
@@ -162,6 +163,34 @@ async def test_checks_run_beside_the_command(make_bench: Any, isolation: str) ->
     bench.perform(RunCheck("k2", "c1", ("sleep", "1000"), environment, 0.2))
     late = await bench.find(CheckFinished, "k2")
     assert late.exit_code is None and "longer than 0.2 s" in late.reason
+
+
+@pytest.mark.parametrize("isolation", KINDS)
+async def test_nothing_is_left_of_a_check_that_took_too_long(
+    make_bench: Any, isolation: str
+) -> None:
+    bench = await make_bench(isolation)
+    bench.launch("c1", "sleep 1000")
+    await bench.find(ContainerStarted, "c1")
+    script = ("/bin/sh", "-c", "sleep 1313 & echo begun > begun; wait")
+    bench.perform(RunCheck("k1", "c1", script, {"PATH": "/usr/bin:/bin"}, 2.0))
+    assert (await bench.find(CheckFinished, "k1")).exit_code is None
+    assert list(bench.directory.rglob("begun"))
+    assert not list(bench.directory.rglob("check.*.pid"))
+    async with asyncio.timeout(DEADLINE_S):
+        while processes("sleep", "1313"):
+            await asyncio.sleep(0.02)
+
+
+def processes(*command: str) -> list[str]:
+    """The pids of this command line, on the whole host."""
+    wanted = "".join(f"{word}\0" for word in command)
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (entry / "cmdline").read_text() == wanted:
+                found.append(entry.name)
+    return found
 
 
 @pytest.mark.parametrize("isolation", KINDS)

@@ -8,13 +8,12 @@ forgotten when the machine destroys a container that has ended: only then its en
 import asyncio
 import contextlib
 import json
-import os
-import signal
 import time
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Protocol
 
+from mesosphere.agent.checker import Checker, kill_group
 from mesosphere.agent.core.commands import SupervisionFailed
 from mesosphere.agent.isolation import plans, sandboxes
 from mesosphere.agent.isolation.gpus import choose
@@ -34,7 +33,6 @@ from mesosphere.kernel.effects import (
     UpdateContainer,
 )
 from mesosphere.kernel.events import (
-    CheckFinished,
     ContainerExited,
     ContainerFailed,
     ContainersRecovered,
@@ -91,6 +89,7 @@ class Containerizer:
         self.fetches = {"succeeded": 0, "failed": 0}
         self._slots = asyncio.Semaphore(LAUNCHES_AT_ONCE)
         self._connecting = asyncio.Lock()
+        self._checker = Checker(runtime_dir, self.kept, self._running)
 
     @property
     def leaders(self) -> dict[str, int]:
@@ -105,7 +104,7 @@ class Containerizer:
             DestroyContainer: self._perform(self.destroy),
             UpdateContainer: self._perform(self.update),
             RecoverContainers: self._perform(self.recover),
-            RunCheck: self._perform(self.check),
+            RunCheck: self._perform(self._checker.check),
             RemoveSandbox: self._perform(self.remove_sandbox),
         }
 
@@ -225,7 +224,7 @@ class Containerizer:
         except OSError as error:
             raise WorkFailed(phase, f"the {phase} can't be started: {error}") from error
         if launch.doomed:
-            self._kill(process)
+            kill_group(process.pid)
         try:
             told, trouble = await asyncio.wait_for(
                 process.communicate(json.dumps(job).encode()), WORK_TIMEOUT_S
@@ -234,7 +233,7 @@ class Containerizer:
             raise WorkFailed(phase, f"the {phase} took longer than {WORK_TIMEOUT_S:g} s") from None
         finally:
             if process.returncode is None:
-                self._kill(process)
+                kill_group(process.pid)
         if launch.doomed:
             raise WorkFailed(phase, f"killed during the {phase}")
         if process.returncode != 0:
@@ -242,11 +241,6 @@ class Containerizer:
             reason = told.decode(errors="replace") or (lines[-1] if lines else "no reason given")
             raise WorkFailed(phase, reason)
         return told
-
-    @staticmethod
-    def _kill(process: asyncio.subprocess.Process) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
 
     # --- signals and ends ----------------------------------------------------------------
 
@@ -265,7 +259,7 @@ class Containerizer:
         if launch is not None:
             launch.doomed = True
             if launch.process is not None and launch.process.returncode is None:
-                self._kill(launch.process)
+                kill_group(launch.process.pid)
         alive = launch is not None or name in self._running
         operation = "destroy" if alive else "forget"
         with contextlib.suppress(SupervisorGone):
@@ -413,63 +407,6 @@ class Containerizer:
     async def remove_sandbox(self, node: World, effect: RemoveSandbox, cause: str | None) -> None:
         """Delete an old sandbox off the loop."""
         await asyncio.to_thread(sandboxes.remove_sandbox, Path(effect.path))
-
-    # --- checks --------------------------------------------------------------------------
-
-    async def check(self, node: World, effect: RunCheck, cause: str | None) -> None:
-        """Run a command in the container's surroundings; tells CheckFinished."""
-        code, reason = await self._run_check(effect)
-        node.deliver(CheckFinished(effect.check, code, reason), cause)
-
-    async def _look(self, effect: RunCheck) -> tuple[int | None, str]:
-        """A look from within the container's network."""
-        leader = self._running.get(effect.container)
-        if not leader:
-            return None, "the container is not running"
-        module = "mesosphere.agent.isolation.looking"
-        command = program(module, str(leader), effect.url, str(effect.timeout_s))
-        process = await asyncio.create_subprocess_exec(
-            *command, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-        try:
-            out, _ = await asyncio.wait_for(process.communicate(), effect.timeout_s)
-            told = json.loads(out)
-        except TimeoutError:
-            self._kill(process)
-            await process.wait()
-            return None, f"the check took longer than {effect.timeout_s:g} s"
-        except ValueError:
-            return None, "the look ended without an answer"
-        return told.get("value"), told.get("reason", "")
-
-    async def _run_check(self, effect: RunCheck) -> tuple[int | None, str]:
-        kept = read_record(self._plans / f"{effect.container}.json")
-        if kept is None:
-            return None, "the container is not known"
-        if effect.url:
-            return await self._look(effect)
-        command, environment = list(effect.argv), dict(effect.environment)
-        if kept["isolation"] == "oci":
-            words = [f"--env={name}={value}" for name, value in environment.items()]
-            command = [*kept["execute"], *words, effect.container, *command]
-            environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
-        else:
-            command = [*plans.wrapping(kept, kept["user"]), *command]
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *command, env=environment, cwd=kept["directory"], start_new_session=True,
-                stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.DEVNULL,
-            )  # fmt: skip
-        except OSError as error:
-            return None, f"can't start the check: {error.strerror}"
-        try:
-            return await asyncio.wait_for(process.wait(), effect.timeout_s), ""
-        except TimeoutError:
-            self._kill(process)
-            await process.wait()
-            return None, f"the check took longer than {effect.timeout_s:g} s"
 
 
 class WorkFailed(Exception):
