@@ -66,14 +66,17 @@ class Prober:
 class Cluster:
     """The processes of one round."""
 
-    def __init__(self, agents: int, tasks_per_agent: int, ping_s: float) -> None:
+    def __init__(
+        self, agents: int, tasks_per_agent: int, ping_s: float, tree: Path | None = None
+    ) -> None:
         self.agents = agents
         self.tasks_per_agent = tasks_per_agent
         self.ping_s = ping_s
         self.directory = Path(tempfile.mkdtemp(prefix="bench-"))
         self.master = Master(
-            self.directory, f"--agent_ping_timeout={ping_s}secs", "--max_agent_ping_timeouts=20"
-        )
+            self.directory, f"--agent_ping_timeout={ping_s}secs", "--max_agent_ping_timeouts=20",
+            tree=tree,
+        )  # fmt: skip
         self.fleet = Fleet(self.master.port)
         self.figures: Figures = {}
 

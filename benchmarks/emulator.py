@@ -4,7 +4,7 @@ Reads commands, one JSON object a line, and answers each with one line:
 
     {"do": "connect", "first": 0, "count": 1000}                 until all are subscribed
     {"do": "prepare", "tasks": 10}                               agents now have tasks to report
-    {"do": "rejoin"}                                             all connect and subscribe anew
+    {"do": "rejoin", "port": 5050}                               all connect and subscribe anew
     {"do": "statistics"}                                         what was seen since the last time
 
 An agent answers PING at once, runs every task at once and for ever, and comes back with its tasks
@@ -186,6 +186,7 @@ class Fleet:
             while self.lost < len(self.agents):
                 await asyncio.sleep(0.01)
             self.lost = 0
+            self.address = (self.address[0], command.get("port", self.address[1]))
             self.calls.close()
             self.calls = Calls(*self.address, CALLERS)
             for agent in self.agents:

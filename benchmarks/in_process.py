@@ -1,21 +1,11 @@
 """The master's machine under load, in one process: no sockets, no disk, production code.
 
 Measures, for each size: registering all agents anew, one allocation cycle over all of them,
-launching a task on each, the cycle after that, and `/state`. Rounds of the sizes are interleaved;
-medians are printed and written as JSON with a description of the machine.
-
-    script/bench master [--agents 1000,10000] [--frameworks 10,200] [--rounds 3] [--out FILE]
+launching a task on each, the cycle after that, and `/state`.
 """
 
-import argparse
-import json
-import os
-import platform
-import statistics
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from mesosphere.kernel import effects as do
@@ -186,45 +176,3 @@ def ask(bench: Bench, path: str) -> bytes:
     answer = bench.api.dispatch(bench.now, Request("s", "GET", path))
     assert isinstance(answer, Response)
     return answer.body if isinstance(answer.body, bytes) else b"".join(answer.body)
-
-
-def machine() -> dict[str, Any]:
-    """What it was measured on."""
-    return {
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "processors": os.cpu_count(),
-        "load": os.getloadavg(),
-    }
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--agents", default="1000,10000")
-    parser.add_argument("--frameworks", default="10,200")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--out", type=Path, default=Path(".cache/bench/master.json"))
-    given = parser.parse_args()
-    sizes = [(int(a), int(f)) for a in given.agents.split(",") for f in given.frameworks.split(",")]
-    rounds: dict[tuple[int, int], list[dict[str, float]]] = {size: [] for size in sizes}
-    for _ in range(given.rounds):
-        for size in sizes:
-            rounds[size].append(measure(*size))
-    results = [
-        {
-            "agents": agents,
-            "frameworks": frameworks,
-            **{name: statistics.median(each[name] for each in found) for name in found[0]},
-        }
-        for (agents, frameworks), found in rounds.items()
-    ]
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    report = {"machine": machine(), "rounds": given.rounds, "results": results}
-    given.out.write_text(json.dumps(report, indent=2))
-    for row in results:
-        print("  ".join(f"{name}={value:g}" for name, value in row.items()))
-    print(f"written to {given.out}", file=sys.stderr)
-
-
-if __name__ == "__main__":
-    main()

@@ -24,12 +24,15 @@ def free_port() -> int:
 
 
 class Master:
-    """A master process on a free port, with a registry in files."""
+    """A master process on a free port, of this checkout or another; its registry is in files."""
 
-    def __init__(self, directory: Path, *flags: str) -> None:
+    def __init__(self, directory: Path, *flags: str, tree: Path | None = None) -> None:
         self.port = free_port()
         self.directory = directory
         self.flags = flags
+        self._environ = dict(os.environ)
+        if tree is not None:
+            self._environ["PYTHONPATH"] = str(tree.resolve() / "src")
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -43,7 +46,7 @@ class Master:
                     f"--port={self.port}", f"--work_dir={self.directory}", "--hostname=127.0.0.1",
                     "--logging_level=WARNING", *self.flags,
                 ],
-                stdout=log, stderr=log,
+                stdout=log, stderr=log, env=self._environ,
             )  # fmt: skip
         for _ in range(12_000):
             try:
