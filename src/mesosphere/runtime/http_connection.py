@@ -7,12 +7,14 @@ own bounded queue and is cut when that is full.
 """
 
 import asyncio
+import socket
 from collections import deque
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from mesosphere.kernel.http import Request, Response, text_response
+from mesosphere.runtime.http_bodies import StreamedBody
 from mesosphere.runtime.http_requests import Incoming, RequestReader
 
 if TYPE_CHECKING:
@@ -82,7 +84,9 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
         peer = transport.get_extra_info("peername")
-        self._reader = RequestReader(self._server.ids, peer[0] if peer else "")
+        self._reader = RequestReader(
+            self._server.ids, peer[0] if peer else "", self._server.streamed_bodies
+        )
         self.deadline = self._server.tick + self._server.limits.idle_s
         self._server.connections.add(self)
 
@@ -90,6 +94,7 @@ class Connection(asyncio.Protocol):
         self._server.connections.discard(self)
         if self._reader is not None:
             self._reader.close()
+        self._break_body("the peer went away")
         if self.id:
             self._server.forget(self.id)
             if self.is_streaming and not (self._ends or self._is_paced):
@@ -100,6 +105,7 @@ class Connection(asyncio.Protocol):
     def eof_received(self) -> bool:
         """The peer will say no more; whether what it asked for is still to be written."""
         self._is_half_closed = True
+        self._break_body("the peer went away in the middle of the body")
         return bool(self.id) and (self._is_paced or not self.is_streaming)
 
     def data_received(self, data: bytes) -> None:
@@ -109,6 +115,9 @@ class Connection(asyncio.Protocol):
         reader.feed(data)
         if not self._is_advancing:
             self._advance()
+        body = self._body
+        if body is not None and body.is_full:
+            self._transport.pause_reading()
 
     def pause_writing(self) -> None:
         self._is_paused = True
@@ -119,6 +128,28 @@ class Connection(asyncio.Protocol):
             self._pump()
         elif self._pieces is not None:
             self._write_pieces()
+
+    # --- a request whose body is still coming in ----------------------------------------------
+
+    @property
+    def _body(self) -> StreamedBody | None:
+        """The rest of the body of the request under way, if it has not come in whole."""
+        body = self._incoming.body if self._incoming is not None else None
+        return None if body is None or body.has_ended else body
+
+    def _break_body(self, reason: str) -> None:
+        if self._body is not None:
+            self._body.fail(reason)
+
+    def open_body(self) -> StreamedBody | None:
+        """The streamed body of the request under way; it may take as long as it likes."""
+        incoming = self._incoming
+        if incoming is None or incoming.body is None:
+            return None
+        self.deadline = NEVER
+        watch_peer(self._transport)
+        incoming.body.when_room = self._transport.resume_reading
+        return incoming.body
 
     # --- writing ------------------------------------------------------------------------------
 
@@ -186,13 +217,18 @@ class Connection(asyncio.Protocol):
 
     def _refuse(self, response: Response) -> None:
         """The last answer of a connection that can't be understood any further."""
-        self._is_lingering = True
-        self.deadline = self._server.tick + LINGER_S
         body = response.body
         assert isinstance(body, bytes)
         self._write(self._head(response, len(body), closes=True) + body)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Say no more, and listen a little: a reset would destroy the answer."""
+        self._is_lingering = True
+        self.deadline = self._server.tick + LINGER_S
         self.flush()
-        self._transport.write_eof()  # then listen a little: a reset would destroy the answer
+        self._transport.resume_reading()
+        self._transport.write_eof()
 
     def expire(self) -> None:
         """The deadline has passed."""
@@ -216,7 +252,7 @@ class Connection(asyncio.Protocol):
         chunks = response.body if isinstance(response.body, tuple) else (response.body,)
         size = sum(map(len, chunks))
         closes = not self._incoming.keeps_alive or self._is_half_closed
-        closes = closes or self._server.is_stopping
+        closes = closes or self._server.is_stopping or self._body is not None
         if response.headers.get("Connection") == "close":
             closes = True
             self._incoming = self._incoming._replace(keeps_alive=False)
@@ -260,11 +296,14 @@ class Connection(asyncio.Protocol):
     def _finish(self) -> None:
         """The answer is written: on to the next request, or close."""
         incoming = self._incoming
+        is_cut = self._body is not None
         if self.id:
             self._server.forget(self.id)
         self.id, self.request, self._incoming, self.is_streaming = "", None, None, False
         is_last = incoming is None or not incoming.keeps_alive or self._is_half_closed
-        if is_last or self._server.is_stopping:
+        if is_cut and not self._is_half_closed:
+            self._linger()
+        elif is_last or self._server.is_stopping:
             self._is_lingering = True
             self.deadline = self._server.tick + self._server.limits.write_s
             self.flush()
@@ -402,6 +441,16 @@ def _framing(incoming: Incoming, status: int, headers: dict[str, str]) -> str:
         return NONE
     sized = any(name.lower() == "content-length" for name in headers)
     return PLAIN if sized or incoming.is_old else CHUNKED
+
+
+def watch_peer(transport: asyncio.BaseTransport) -> None:
+    """Let the kernel notice a peer that vanished without a word, within about two minutes."""
+    connection = transport.get_extra_info("socket")
+    if connection is not None:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 60)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 15)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 4)
 
 
 def _latin(text: str) -> bytes:

@@ -2,7 +2,9 @@
 
 A `RequestReader` is fed what comes in and gathers whole requests in `completed`. What breaks the
 protocol or a limit ends the connection: `refusal` is then the last answer, given after those of the
-requests before it. The parser is llhttp (httptools), strict: ambiguous lengths are refused.
+requests before it. A request whose body is of a streamed type (see `http_bodies`) is handed over
+with its first record for a body; the rest follows in `Incoming.body`. The parser is llhttp
+(httptools), strict: ambiguous lengths are refused.
 """
 
 from collections import deque
@@ -13,6 +15,8 @@ from urllib.parse import parse_qs, unquote
 import httptools
 
 from mesosphere.kernel.http import BODY_LIMIT_BYTES, Request, Response, text_response
+from mesosphere.runtime.http_bodies import StreamedBody
+from mesosphere.wire.errors import WireError
 
 HEAD_LIMIT_BYTES = 64 * 1024
 """Request line and headers together; more is answered 431."""
@@ -29,26 +33,36 @@ _NAMES_LIMIT = 1_000
 
 
 class Incoming(NamedTuple):
-    """A whole request. `is_old`: HTTP/1.0, which knows neither chunks nor kept connections."""
+    """A request. `is_old`: HTTP/1.0, which knows neither chunks nor kept connections.
+
+    `body` is what follows the first record of a streamed body; None where the request is whole.
+    """
 
     request: Request
     keeps_alive: bool
     is_old: bool
     is_head: bool
+    body: StreamedBody | None = None
 
 
 class RequestReader:
-    """See the module. `ids` names the requests; `peer` is the address they come from."""
+    """See the module. `ids` names the requests; `peer` is the address they come from; `streamed`
+    are the media types of bodies that are read while they come in."""
 
     __slots__ = (
         "_body", "_body_bytes", "_headers", "_ids", "_in_head", "_is_closed", "_is_silent",
-        "_message_bytes", "_method", "_parser", "_peer", "_url", "_version", "completed",
-        "refusal", "wants_continue",
+        "_message_bytes", "_method", "_parser", "_peer", "_streamed", "_streaming", "_url",
+        "_version", "_was_handed", "completed", "refusal", "wants_continue",
     )  # fmt: skip
 
-    def __init__(self, ids: Iterator[int], peer: str) -> None:
+    def __init__(
+        self, ids: Iterator[int], peer: str, streamed: frozenset[str] = frozenset()
+    ) -> None:
         self._ids = ids
         self._peer = peer
+        self._streamed = streamed
+        self._streaming: StreamedBody | None = None
+        self._was_handed = False  # the request whose body is streaming
         self._parser = self._new_parser()
         self._is_silent = False
         self._method = self._version = ""
@@ -121,11 +135,13 @@ class RequestReader:
     def _check_size(self) -> None:
         if self._in_head and self._message_bytes > HEAD_LIMIT_BYTES:
             self._refuse_head()
-        elif self._message_bytes > WIRE_LIMIT_BYTES:
+        elif self._message_bytes > WIRE_LIMIT_BYTES and self._streaming is None:
             self._refuse_body()
 
     def _refuse(self, status: int, text: str) -> None:
         self.refusal = text_response(status, text, {"Connection": "close"})
+        if self._streaming is not None:
+            self._streaming.fail(text.strip())
 
     def _refuse_head(self) -> None:
         self._refuse(431, f"the headers are larger than {HEAD_LIMIT_BYTES} bytes\n")
@@ -178,13 +194,20 @@ class RequestReader:
         self._method = self._parser.get_method().decode("ascii")
         self._version = self._parser.get_http_version()
         headers = self._headers
-        announced = headers.get("content-length", "0")
+        if self._streamed:
+            kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+            self._was_handed = False
+            self._streaming = StreamedBody() if kind in self._streamed else None
+        announced = headers.get("content-length", "0") if self._streaming is None else "0"
         if announced.isdigit() and int(announced) > BODY_LIMIT_BYTES:
             self._refuse_body()
             self._stop()
         self.wants_continue = "expect" in headers and headers["expect"].lower() == "100-continue"
 
     def on_body(self, body: bytes) -> None:
+        if self._streaming is not None:
+            self._stream(self._streaming, body)
+            return
         self._body_bytes += len(body)
         self._body.append(body)
         self.wants_continue = False
@@ -193,28 +216,61 @@ class RequestReader:
             self._refuse_body()
             self._stop()
 
+    def _stream(self, streaming: StreamedBody, data: bytes) -> None:
+        self.wants_continue = False
+        try:
+            streaming.feed(data)
+        except WireError as error:
+            if not self._was_handed:
+                self._refuse(400, f"{error}\n")
+                self._stop()
+            streaming.fail(str(error))
+            return
+        if not self._was_handed and (first := streaming.first()) is not None:
+            self._hand(first)
+
     def on_message_complete(self) -> None:
+        if self._streaming is not None:
+            if not self._was_handed:
+                self._hand(b"")
+            self._streaming.finish()
+            self._streaming = None
+            self._is_closed = self._version != "1.1" or not self._parser.should_keep_alive()
+            self._begin_anew()
+            return
         headers = self._headers
         if self._parser.should_upgrade() and not self._body and _has_body(headers):
             return  # see _decline_upgrade
+        body = self._body
+        self._hand(body[0] if len(body) == 1 else b"".join(body))
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
         self._message_bytes = 0
         self._in_head = True
         self.wants_continue = False
-        body, version, method = self._body, self._version, self._method
+        self._body, self._headers, self._url = [], {}, b""
+
+    def _hand(self, body: bytes) -> None:
+        """The request is ready to be answered."""
+        version, method = self._version, self._method
         path, query = self._read_url()
         request = Request(
             f"r{next(self._ids)}",
             method,
             path,
             query,
-            headers,
-            body[0] if len(body) == 1 else b"".join(body),
+            self._headers,
+            body,
             self._peer,
         )
-        self._body, self._headers, self._url = [], {}, b""
+        self._was_handed = True
         keeps = version == "1.1" and self._parser.should_keep_alive()
-        self._is_closed = not keeps
-        self.completed.append(Incoming(request, keeps, version == "1.0", method == "HEAD"))
+        # What follows the last request is ignored, but not the rest of its own body.
+        self._is_closed = not keeps and self._streaming is None
+        self.completed.append(
+            Incoming(request, keeps, version == "1.0", method == "HEAD", self._streaming)
+        )
 
     def _read_url(self) -> tuple[str, dict[str, list[str]]]:
         url = self._url

@@ -16,6 +16,7 @@ from email.utils import formatdate
 from types import TracebackType
 
 from mesosphere.kernel.http import Request, Response, text_response
+from mesosphere.runtime.http_bodies import StreamedBody
 from mesosphere.runtime.http_connection import Connection
 
 BACKLOG = 2048
@@ -39,6 +40,7 @@ class HttpServer:
     """`on_request(request)` is called on the loop; answers come back through the methods.
 
     `on_closed(stream, reason)` reports a stream that ended otherwise than by `end_stream`.
+    `streamed_bodies` are media types of request bodies that are read while they come in.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class HttpServer:
         on_closed: Callable[[str, str], None],
         server_header: str,
         limits: Limits | None = None,
+        streamed_bodies: frozenset[str] = frozenset(),
     ) -> None:
         self._listener = listener
         self._on_request = on_request
@@ -56,6 +59,7 @@ class HttpServer:
         self._open: dict[str, Connection] = {}  # by the request that is being answered
         self._stopped: asyncio.Event | None = None
         self.limits = limits or Limits()
+        self.streamed_bodies = streamed_bodies
         self.ids = itertools.count(1)
         self.connections: set[Connection] = set()
         self._to_flush: list[Connection] = []
@@ -164,6 +168,11 @@ class HttpServer:
         connection = self._open.get(stream)
         if connection is not None and connection.is_streaming:
             connection.break_stream()
+
+    def open_body(self, request: str) -> StreamedBody | None:
+        """What follows the first record of a streamed body; None if its peer has left."""
+        connection = self._open.get(request)
+        return None if connection is None else connection.open_body()
 
     # --- what the connections say -------------------------------------------------------------
 

@@ -71,6 +71,7 @@ class Node:
         log_level: str = "INFO",
         on_stop: Callable[[], None] | None = None,
         make_room: Callable[[], bool] | None = None,
+        streamed_bodies: frozenset[str] = frozenset(),
     ) -> None:
         self.name = name
         self.machine = machine
@@ -80,6 +81,7 @@ class Node:
         self._coordination = coordination
         self._work_dir = work_dir
         self._on_stop = on_stop
+        self._streamed_bodies = streamed_bodies
         self._performers: dict[type[Effect], Performer] = {**PERFORMERS, **(performers or {})}
         self._inbox: deque[tuple[Event, str]] = deque()
         self._stepping = False
@@ -185,8 +187,9 @@ class Node:
                 self.log.write("error", "halt", {"code": 65, "reason": reason})
                 return int(ExitCode.PORT_TAKEN)
             self.server = HttpServer(
-                listener, self._on_request, self._on_stream_closed, "mesosphere"
-            )
+                listener, self._on_request, self._on_stream_closed, "mesosphere",
+                streamed_bodies=self._streamed_bodies,
+            )  # fmt: skip
             serving = loop.create_task(self.server.run())
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             loop.add_signal_handler(number, self._on_signal, number)

@@ -16,13 +16,20 @@ def echo(request: Request) -> Response:
 class Served:
     """A server and what it told its node."""
 
-    def __init__(self, answer: Callable[[Request], Response | None], limits: Limits) -> None:
+    def __init__(
+        self,
+        answer: Callable[[Request], Response | None],
+        limits: Limits,
+        streamed: frozenset[str] = frozenset(),
+    ) -> None:
         self.requests: list[Request] = []
         self.closed: list[tuple[str, str]] = []
         self._answer = answer
         self._listener = bind("127.0.0.1", 0)
         self.port: int = self._listener.getsockname()[1]
-        self.server = HttpServer(self._listener, self._take, self._on_closed, "test", limits)
+        self.server = HttpServer(
+            self._listener, self._take, self._on_closed, "test", limits, streamed
+        )
 
     def _take(self, request: Request) -> None:
         self.requests.append(request)
@@ -58,10 +65,12 @@ class Served:
 
 @contextlib.asynccontextmanager
 async def served(
-    answer: Callable[[Request], Response | None] = echo, **limits: float
+    answer: Callable[[Request], Response | None] = echo,
+    streamed: frozenset[str] = frozenset(),
+    **limits: float,
 ) -> AsyncIterator[Served]:
     """A server until the end of the block."""
-    found = Served(answer, Limits(**{"sweep_s": 0.02, **limits}))
+    found = Served(answer, Limits(**{"sweep_s": 0.02, **limits}), streamed)
     running = asyncio.create_task(found.server.run())
     try:
         await asyncio.sleep(0)
