@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import json
+import shutil
 import socket
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +30,19 @@ PLUGINS = "/opt/cni/bin:/usr/lib/cni"
 MISSING = probe.missing_plugins(PLUGINS, ("bridge", "host-local", "portmap"))
 needs_plugins = pytest.mark.skipif(bool(MISSING), reason=f"no CNI plugins {MISSING}")
 pytestmark = needs_oci
+BRIDGE = Path("/sys/class/net/mesos0")
 SUBNET = "198.18.249.0/28"
 SERVER = f"exec {sys.executable} -m http.server 8000 --bind 0.0.0.0 --directory /mnt 2>/dev/null"
+
+
+@pytest.fixture(autouse=True)
+def leave_no_bridge() -> Iterator[None]:
+    """The plugins keep a bridge for the next container: nothing of a test stays on the host."""
+    was_there = BRIDGE.exists()
+    yield
+    if not was_there and BRIDGE.exists():
+        subprocess.run(["ip", "link", "delete", BRIDGE.name], check=True)
+        shutil.rmtree("/var/lib/cni/networks/test-bridge", ignore_errors=True)
 
 
 def free_port() -> int:

@@ -194,6 +194,37 @@ def test_containers_are_found_again_when_the_supervisor_was_killed(talk: Talk) -
     assert talk.wait_exit("a")["status"] is None
 
 
+def test_a_container_without_a_readable_record_is_found_by_its_mark(talk: Talk) -> None:
+    running = talk.spawn("a", "sleep 1000")["pid"]
+    ended = talk.spawn("b", "sleep 1000")["pid"]
+    talk.spawn("c", "exit 5")
+    talk.wait_exit("c")
+    talk.kill()
+    os.kill(ended, signal.SIGKILL)
+    wait_until(lambda: not is_alive(ended))
+    for name in ("containers/a", "containers/b", "exits/c"):
+        path = talk.directory / f"{name}.json"
+        data = path.read_bytes()
+        path.write_bytes(data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])
+    talk.start()
+    hello = talk.ask(op="hello")
+    assert hello["running"] == {"a": running}
+    assert hello["exited"]["b"]["status"] is None
+    assert hello["exited"]["c"] is None
+    assert (talk.directory / "containers" / "a.json.damaged").exists()
+    assert "a.json can't be read" in (talk.directory / "supervisor.log").read_text()
+    talk.ask(op="destroy", container="a")
+    assert talk.wait_exit("a")["status"] is None
+
+
+def test_a_cleanup_of_ours_is_started_by_the_release_that_spoke_last(talk: Talk) -> None:
+    out = talk.directory / "told"
+    talk.spawn("a", "sleep 0.3", cleanup=["/gone/python", "old"], own_cleanup=["words"])
+    talk.ask(op="hello", program=["/bin/sh", "-c", f'echo "$0" > {out}'])
+    assert talk.wait_exit("a")["status"] == 0
+    assert out.read_text() == "words\n"
+
+
 def test_a_second_supervisor_leaves_at_once(talk: Talk) -> None:
     second = start_supervisor(talk.directory)
     assert second.wait(DEADLINE_S) == 0

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from mesosphere.agent.isolation import plans
-from mesosphere.agent.isolation.starting import program
+from mesosphere.agent.isolation.processes import program
 from mesosphere.kernel.effects import RunCheck
 from mesosphere.kernel.events import CheckFinished, Event
 

@@ -18,9 +18,8 @@ from mesosphere.agent.core.commands import SupervisionFailed
 from mesosphere.agent.isolation import plans, sandboxes
 from mesosphere.agent.isolation.gpus import choose
 from mesosphere.agent.isolation.limitations import Limitation, judge_memory
-from mesosphere.agent.isolation.processes import read_record, write_aside
+from mesosphere.agent.isolation.processes import program, read_record, write_aside
 from mesosphere.agent.isolation.seccomp import ProfileError
-from mesosphere.agent.isolation.starting import program
 from mesosphere.agent.supervision import Supervision, SupervisorGone
 from mesosphere.kernel.effects import (
     DestroyContainer,

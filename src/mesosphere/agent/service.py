@@ -20,13 +20,13 @@ from mesosphere.agent.disk_reserve import DiskReserve
 from mesosphere.agent.disk_watch import DiskWatch
 from mesosphere.agent.flags import FLAGS
 from mesosphere.agent.isolation import probe, sandboxes, statistics, volumes
+from mesosphere.agent.meta_tree import read_meta
 from mesosphere.agent.setup import (
     configure,
     describe_host,
     described,
     explain,
     image_collection,
-    read_meta,
     wanted_isolation,
 )
 from mesosphere.agent.trial import try_oci
@@ -90,14 +90,16 @@ def _run(settings: Settings) -> int:
         work_dir.mkdir(parents=True, exist_ok=True)
         runtime_dir.mkdir(parents=True, exist_ok=True)
         host = _choose_isolation(settings, describe_host(settings, work_dir, runtime_dir))
-        files = read_meta(work_dir)
+        tree = read_meta(work_dir)
         old_sandboxes = tuple(sandboxes.list_sandboxes(work_dir))
     except OSError as error:
         sys.stderr.write(f"mesosphere agent: the work directory {work_dir}: {error}\n")
         return int(ExitCode.WORK_DIR_FAILED)
     ip = advertised_address(settings.advertise_ip, settings.ip or "0.0.0.0")
     config = configure(settings, host, ip, settings.hostname or host_name(ip))
-    machine = AgentMachine(config, IdSource(os.urandom(32)), files, old_sandboxes)
+    machine = AgentMachine(
+        config, IdSource(os.urandom(32)), tree.files, old_sandboxes, tree.unreadable
+    )
     service = AgentService(host, settings)
     node = Node(
         name="agent",

@@ -1,6 +1,5 @@
 """From flags and the probe of the host to the agent's configuration, and what lies on disk."""
 
-import contextlib
 import getpass
 import json
 import os
@@ -10,9 +9,7 @@ from typing import Any, NamedTuple
 from mesosphere import MESOS_VERSION
 from mesosphere.agent.core.config import AgentConfig
 from mesosphere.agent.core.containers import build_plan
-from mesosphere.agent.core.extra_records import ROOT as EXTRAS
 from mesosphere.agent.core.host import Host
-from mesosphere.agent.core.operations import PATH as OPERATIONS_PATH
 from mesosphere.agent.core.requests import container_request, why_unsupported
 from mesosphere.agent.isolation import probe
 from mesosphere.agent.offering import (
@@ -33,7 +30,6 @@ from mesosphere.wire.mesos.resources_codec import from_wire
 from mesosphere.wire.mesos.tasks import TaskInfo
 
 FORCES_OCI = ("cgroups", "filesystem/linux", "docker/runtime", "gpu/", "linux/", "volume/", "oci")
-META_FILE_LIMIT_BYTES = 64 * 1024 * 1024
 
 
 def wanted_isolation(text: str) -> str:
@@ -252,26 +248,3 @@ def explain(settings: Settings, task_json: bytes) -> str:
     )
     plan = build_plan(request, config.host)
     return json.dumps({"steps": plan.pop("steps"), **plan}, indent=2) + "\n"
-
-
-def read_meta(work_dir: Path) -> dict[str, bytes]:
-    """The checkpoints of the latest agent of this directory: path below it -> content.
-
-    Reservations, volumes and standalone containers belong to the host: a new agent of this
-    directory has them too.
-    """
-    files: dict[str, bytes] = {}
-    with contextlib.suppress(FileNotFoundError):
-        files[OPERATIONS_PATH] = (work_dir / OPERATIONS_PATH).read_bytes()
-    for path in sorted((work_dir / EXTRAS).glob("*/*.info")):
-        files[str(path.relative_to(work_dir))] = path.read_bytes()
-    latest = work_dir / "meta" / "slaves" / "latest"
-    try:
-        agent_id = latest.read_text().strip()
-    except OSError:
-        return files
-    files["meta/slaves/latest"] = agent_id.encode()
-    for path in sorted((work_dir / "meta" / "slaves" / agent_id).rglob("*")):
-        if path.is_file() and path.stat().st_size <= META_FILE_LIMIT_BYTES:
-            files[str(path.relative_to(work_dir))] = path.read_bytes()
-    return files

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from mesosphere.agent.isolation.processes import PROGRAM
 from mesosphere.agent.isolation.starting import connect, start_supervisor
 from mesosphere.agent.supervisor import PROTOCOL_VERSION
 
@@ -15,6 +16,8 @@ ANSWER_TIMEOUT_S = 120.0
 """Longest wait for an answer: the start of a container on a busy host."""
 LINE_LIMIT_BYTES = 64 * 1024 * 1024
 RETRY_S = 0.05
+HELLO = {"op": "hello", "program": PROGRAM}
+"""With it, what this release's programs are started by."""
 
 
 class SupervisorGone(Exception):
@@ -38,7 +41,7 @@ class Supervision:
     async def open(self) -> dict[str, Any]:
         """Connect, starting a supervisor where none runs. Returns its `hello`."""
         if self._writer is not None:
-            return await self.ask({"op": "hello"})
+            return await self.ask(HELLO)
         hello = await self._connect()
         if not hello["running"] and not self._fits(hello):
             # Left by an agent with other settings, or of another release.
@@ -74,7 +77,7 @@ class Supervision:
             sock=connection, limit=LINE_LIMIT_BYTES
         )
         self._reading = asyncio.create_task(self._read(reader, self._writer))
-        return await self.ask({"op": "hello"})
+        return await self.ask(HELLO)
 
     async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, ValueError):

@@ -6,12 +6,14 @@ agent talks to it. It decides nothing: it spawns what it is told, waits, writes 
 a file and only then tells. It speaks lines of JSON on a unix socket, to its own user only.
 
 Requests carry `id`, `op` and `container`; answers carry the same `id` with `ok` or `error`.
-  hello    -> running {container: pid}, exited {container: record}
+  hello    program (that starts those of the agent's release) -> running {container: pid},
+           exited {container: record}
   spawn    argv environment directory stdout stderr; with `pid_file` argv is a launcher that
-           detaches the container (an OCI runtime); then `cleanup` (argv that releases everything),
-           `processes` (its control group) and `memory` (files that tell about memory, by name);
-           `rotation` ({path: [bytes, files]}) keeps output files small; it is destroyed when the
-           container `parent` ends
+           detaches the container (an OCI runtime); then `cleanup` (argv that releases everything;
+           or `own_cleanup`, to be started by the latest `program`: the release that spawned the
+           container may be gone by then), `processes` (its control group) and `memory` (files that
+           tell about memory, by name); `rotation` ({path: [bytes, files]}) keeps output files
+           small; it is destroyed when the container `parent` ends
   signal   signal: to every process of the container, or with `leader` to its first one
   destroy  SIGKILL to all of them, until none is left
   forget   the exit was taken over: drop its file
@@ -39,20 +41,23 @@ from mesosphere.agent.isolation import outputs
 from mesosphere.agent.isolation.line_server import Client, LineServer, open_listener
 from mesosphere.agent.isolation.processes import (
     PR_SET_CHILD_SUBREAPER,
+    PROGRAM,
     Record,
     enter_private_root,
     find_program,
     processes_of_group,
     processes_of_tree,
+    read_or_set_aside,
     read_record,
     remove_group,
     start_time,
     system_call,
     tail,
+    take_no_privilege_of_memory,
     write_aside,
 )
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 """An agent that finds another version running, and no container, replaces it."""
 IDLE_S = 10.0
 """Without a client and without a container for so long, the process ends."""
@@ -60,7 +65,8 @@ WATCH_S = 0.5
 """How often out-of-memory counters and output files of running containers are looked at."""
 KILL_PASSES = 20
 KEPT = (
-    "pid_file", "cleanup", "processes", "memory", "log", "stderr", "rotation", "freezer", "parent",
+    "pid_file", "cleanup", "own_cleanup", "processes", "memory", "log", "stderr", "rotation",
+    "freezer", "parent",
 )  # fmt: skip
 """What of a spawn is remembered."""
 
@@ -93,6 +99,7 @@ class Supervisor:
         self.unwritten: dict[str, Record] = {}
         self.watched_at = 0.0
         self.groups: list[str] = []  # of ended containers, whose last processes are still dying
+        self.program = PROGRAM
         self.quits = False
 
     # --- the loop ------------------------------------------------------------------------
@@ -138,6 +145,7 @@ class Supervisor:
     def _answer(self, client: Client, request: Record) -> Record | None:
         operation = request["op"]
         if operation == "hello":
+            self.program = request.get("program", self.program)
             return {
                 "ok": True,
                 "pid": os.getpid(),
@@ -362,6 +370,8 @@ class Supervisor:
     def _clean(self, name: str, container: Container) -> None:
         command = container.record.get("cleanup")
         if command:
+            if container.record.get("own_cleanup"):
+                command = [*self.program, *container.record["own_cleanup"]]
             try:
                 out = str(self.directory / "cleanup.log")
                 pid = self._start(command, dict(os.environ), "/", out, out)
@@ -420,11 +430,10 @@ class Supervisor:
     def recover(self) -> None:
         """Take over what an earlier supervisor, that was killed, has left."""
         for path in sorted(self.running.glob("*.json")):
-            record = read_record(path)
-            if record is None:
-                path.unlink(missing_ok=True)
-                continue
             name = path.stem
+            # Without its record it is found by its mark, and what else was known is lost.
+            lost: Record = {"container": name, "boot_id": self.boot_id, "pid": None}
+            record = read_or_set_aside(path) or lost
             container = Container(record)
             self.containers[name] = container
             pid = self._living_leader(name, record)
@@ -461,14 +470,6 @@ class Supervisor:
                     if mark in environment.split(b"\0") and os.getsid(int(entry)) == int(entry):
                         return int(entry)
         return None
-
-
-def take_no_privilege_of_memory() -> None:
-    """Tasks inherit our standing with the out-of-memory killer: it must be an ordinary one."""
-    path = Path("/proc/self/oom_score_adj")
-    with contextlib.suppress(OSError, ValueError):
-        if int(path.read_text()) < 0:
-            path.write_text("0")
 
 
 def main(arguments: list[str]) -> int:

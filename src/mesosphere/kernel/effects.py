@@ -100,6 +100,13 @@ class Checkpoint(Effect, frozen=True):
     then: tuple[Effect, ...] = ()
 
 
+class SetAsideCheckpoint(Effect, frozen=True):
+    """Rename a damaged checkpoint, whatever lies in its place, to `<path>.damaged`, or the first of
+    `.damaged.2`, `.damaged.3`, .. that is free. Event: CheckpointFailed(path, reason)."""
+
+    path: str
+
+
 class RemoveCheckpoint(Effect, frozen=True):
     """Remove a checkpoint file or a directory tree; absent is fine."""
 
@@ -370,7 +377,7 @@ class ReadProxyState(Effect, frozen=True):
 
 ALL_EFFECTS: tuple[type[Effect], ...] = (
     Log, SetVerbosity, SetTimer, CancelTimer, TimeStep, Halt,
-    Commit, Load, Checkpoint, RemoveCheckpoint,
+    Commit, Load, Checkpoint, SetAsideCheckpoint, RemoveCheckpoint,
     Contend, Withdraw, Detect,
     Reply, StartStream, Send, EndStream, Proxy,
     Call, Connect, Disconnect, Probe, ServeFile,

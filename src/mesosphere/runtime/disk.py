@@ -24,12 +24,14 @@ BATCH_LIMIT = 256
 
 
 class Job(NamedTuple):
-    """A write, an append or (without data) a removal; `done` hears what went wrong, or None."""
+    """A write, an append or, without data, a removal, where `is_kept` leaves it under another
+    name; `done` hears what went wrong, or None."""
 
     path: str
     data: bytes | None
     is_append: bool
     done: Callable[[OSError | None], None]
+    is_kept: bool = False
 
 
 class Disk:
@@ -77,7 +79,7 @@ class Disk:
     def _write(self, jobs: list[Job]) -> None:
         path, first = Path(jobs[0].path), jobs[0]
         if first.data is None:
-            files.remove_checkpoint(path)
+            (files.set_checkpoint_aside if first.is_kept else files.remove_checkpoint)(path)
             return
         data = b"".join(job.data or b"" for job in jobs)
         write = files.append_checkpoint if first.is_append else files.write_checkpoint

@@ -28,38 +28,47 @@ PIECE_BYTES = 256 * 1024
 
 LISTING_LIMIT = 10_000
 
+ASIDE_LIMIT = 100
+"""Damaged files of one name that are kept; the latest takes the place of the last."""
+
 
 def write_checkpoint(path: Path, data: bytes) -> None:
-    """Replace a file durably. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.writing")
-    handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+    """Replace a file durably, its new directories with it. Raises OSError."""
+    grown = _make_directory(path.parent)
     try:
-        _write_all(handle, data)
-        os.fsync(handle)
+        aside = path.with_name(f".{path.name}.writing")
+        handle = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+        try:
+            _write_all(handle, data)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+        os.rename(aside, path)
+        _sync(path.parent)
     finally:
-        os.close(handle)
-    os.rename(aside, path)
-    _sync(path.parent)
+        _sync_all(grown)
 
 
 def append_checkpoint(path: Path, data: bytes) -> None:
-    """Add to the end of a file durably. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    is_new = not path.exists()
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
-    size = os.fstat(handle).st_size
+    """Add to the end of a file durably, its new directories with it. Raises OSError."""
+    grown = _make_directory(path.parent)
     try:
-        _write_all(handle, data)
-        os.fdatasync(handle)
-    except OSError:
-        # A part of a record would spoil the one that is written after it.
-        os.ftruncate(handle, size)
-        raise
+        is_new = not path.exists()
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        size = os.fstat(handle).st_size
+        try:
+            _write_all(handle, data)
+            os.fdatasync(handle)
+        except OSError:
+            # A part of a record would spoil the one that is written after it.
+            os.ftruncate(handle, size)
+            raise
+        finally:
+            os.close(handle)
+        if is_new:
+            _sync(path.parent)
     finally:
-        os.close(handle)
-    if is_new:
-        _sync(path.parent)
+        _sync_all(grown)
 
 
 def remove_checkpoint(path: Path) -> None:
@@ -70,10 +79,39 @@ def remove_checkpoint(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def set_checkpoint_aside(path: Path) -> None:
+    """Rename whatever lies at `path` to a name that is free; absent is fine. Raises OSError."""
+    for number in range(1, ASIDE_LIMIT + 1):
+        aside = path.with_name(f"{path.name}.damaged" + (f".{number}" if number > 1 else ""))
+        if number == ASIDE_LIMIT or not os.path.lexists(aside):
+            break
+    if os.path.lexists(path):
+        os.rename(path, aside)
+        _sync(path.parent)
+
+
 def _write_all(handle: int, data: bytes) -> None:
     written = 0
     while written < len(data):
         written += os.write(handle, data[written:])
+
+
+def _make_directory(path: Path) -> list[Path]:
+    """Make a directory with its parents; those that have a new entry by it, deepest first."""
+    grown = []
+    missing = path
+    while not missing.is_dir():
+        grown.append(missing.parent)
+        missing = missing.parent
+    if grown:
+        path.mkdir(parents=True, exist_ok=True)
+    return grown
+
+
+def _sync_all(directories: list[Path]) -> None:
+    # Also when the write failed: another one may already count on these directories.
+    for directory in directories:
+        _sync(directory)
 
 
 def _sync(directory: Path) -> None:

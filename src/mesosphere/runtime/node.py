@@ -337,14 +337,20 @@ class Node:
         path = str(self.work_path(effect.path))
         self._put(Job(path, effect.data, effect.append, done))
 
+    def set_checkpoint_aside(self, effect: fx.SetAsideCheckpoint, cause: str) -> None:
+        """Perform SetAsideCheckpoint."""
+        self._take_away(effect.path, cause, is_kept=True)
+
     def remove_checkpoint(self, effect: fx.RemoveCheckpoint, cause: str) -> None:
         """Perform RemoveCheckpoint."""
+        self._take_away(effect.path, cause, is_kept=False)
 
+    def _take_away(self, path: str, cause: str, *, is_kept: bool) -> None:
         def done(error: OSError | None) -> None:
             if error is not None:
-                self.deliver(CheckpointFailed(effect.path, str(error)), cause)
+                self.deliver(CheckpointFailed(path, str(error)), cause)
 
-        self._put(Job(str(self.work_path(effect.path)), None, False, done))
+        self._put(Job(str(self.work_path(path)), None, False, done, is_kept))
 
     def _put(self, job: Job) -> None:
         if self._disk.put(job):
@@ -425,6 +431,7 @@ PERFORMERS: Mapping[type[Effect], Performer] = {
     fx.Commit: lambda node, e, cause: node.spawn(node.commit(e, cause)),
     fx.Load: lambda node, e, cause: node.spawn(node.load(e, cause)),
     fx.Checkpoint: Node.checkpoint,
+    fx.SetAsideCheckpoint: Node.set_checkpoint_aside,
     fx.RemoveCheckpoint: Node.remove_checkpoint,
     fx.Contend: lambda node, e, cause: node._coordination.contend(e.group, e.label, e.payload),
     fx.Withdraw: lambda node, e, cause: node._coordination.withdraw(e.group),

@@ -31,6 +31,10 @@ class Disk:
         """Remove a file or a tree, in its turn."""
         self._enqueue(_Write(path, b"", False, lambda: self._remove(path)))
 
+    def set_aside(self, path: str) -> None:
+        """Keep a file under another name, in its turn."""
+        self._enqueue(_Write(path, b"", False, lambda: self._set_aside(path)))
+
     def _enqueue(self, write: _Write) -> None:
         self._queue.append(write)
         if len(self._queue) == 1:
@@ -57,6 +61,10 @@ class Disk:
         for name in list(self.files):
             if name == path or name.startswith(path + "/"):
                 del self.files[name]
+
+    def _set_aside(self, path: str) -> None:
+        if path in self.files:
+            self.files[path + ".damaged"] = self.files.pop(path)
 
     def crash(self) -> None:
         """Writes under way are lost; an appended record may be torn."""

@@ -363,6 +363,7 @@ PERFORMERS: dict[type[fx.Effect], Callable[[Node, Any], object]] = {
     fx.Commit: lambda node, e: node.client.commit(e),
     fx.Load: lambda node, e: node.client.load(e),
     fx.Checkpoint: lambda node, e: node._checkpoint(e),
+    fx.SetAsideCheckpoint: lambda node, e: node.disk.set_aside(e.path),
     fx.RemoveCheckpoint: lambda node, e: node.disk.remove(e.path),
     fx.Contend: lambda node, e: node.client.contend(e.group, e.payload),
     fx.Withdraw: lambda node, e: node.client.withdraw(e.group),

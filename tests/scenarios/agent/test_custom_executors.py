@@ -333,8 +333,10 @@ def test_tasks_whose_executor_file_is_damaged_are_set_aside_and_told() -> None:
     running(world)
     [path] = [path for path in world.files if path.endswith("executor.info")]
     again = World({**world.files, path: b"{"})
-    told = [each.fields["what"] for each in again.found(do.Log) if each.event.endswith("damaged")]
-    assert len(told) == 2 and all("executor.info" in str(each) for each in told)
+    told = [each.fields for each in again.found(do.Log) if each.event.endswith("damaged")]
+    assert [str(each["path"]).rpartition("/")[2] for each in told] == ["executor.info", "task.info"]
+    assert told[1]["reason"] == "its executor.info is missing or damaged"
+    assert next(each.path for each in again.found(do.SetAsideCheckpoint)) == path
     assert again.machine.state.tasks() == []
 
 

@@ -233,8 +233,9 @@ def test_a_damaged_file_is_told_and_the_rest_recovers() -> None:
     second = restart(first)
     assert second.found(do.RecoverContainers) == [do.RecoverContainers((kept,))]
     assert lost not in str(second.found(do.RecoverContainers))
-    told = [each.fields["what"] for each in second.found(do.Log) if each.level == "error"]
-    assert len(told) == 1 and path in told[0]
+    [told] = [each.fields for each in second.found(do.Log) if each.level == "error"]
+    assert told["path"] == f"/w/{path}" and "JSON" in str(told["reason"])
+    assert second.files[f"{path}.damaged"] == b"\x00\x01 garbage" and path not in second.files
 
 
 def test_a_changed_configuration_is_accepted_while_the_tasks_fit() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from mesosphere.agent.core.operations import PATH
+from mesosphere.agent.core.operations import COPY_PATH, PATH
 from mesosphere.kernel import effects as do
 from mesosphere.kernel import events as on
 from mesosphere.kernel.resources import Resources
@@ -259,6 +259,45 @@ def test_the_directory_of_a_volume_that_is_there_again_is_not_removed() -> None:
     assert settle(after).remove == ()
 
 
+def test_no_volume_is_created_where_a_destroyed_one_could_not_be_removed() -> None:
+    world = with_volume()
+    apply(world, "DESTROY", volumes=[disk(64, "v1")])
+    settle(world, reason="Device or resource busy")
+    apply(world, "CREATE", "again", volumes=[disk(64, "v1")])
+    assert V1 not in world.found(do.ChangeVolumes)[-1].make
+    world.wait(5)
+    settle(world)
+    world.admit()
+    world.wait(0)
+    assert "OPERATION_ERROR" in states(world)
+    [message] = {status.message for status in told(world) if status.state == "OPERATION_ERROR"}
+    assert message is not None and "still to be emptied" in message
+    apply(world, "CREATE", "later", volumes=[disk(64, "v1")])
+    assert settle(world).make == (V1,)
+
+
+def test_no_volume_is_created_on_a_disk_that_is_still_being_emptied() -> None:
+    source = {"disk": {"source": {"type": "MOUNT", "mount": {"root": "/mnt/one"}}}}
+    world = registered(resources=from_wire(resources({
+        "name": "disk", "type": "SCALAR", "scalar": {"value": 100}, **source,
+    })))  # fmt: skip
+    whole = {**disk(100), **source}
+    volume = disk(100, "v1", disk=source["disk"])
+    for kind, body in (
+        ("RESERVE", {"resources": [whole]}),
+        ("CREATE", {"volumes": [volume]}),
+        ("DESTROY", {"volumes": [volume]}),
+    ):
+        apply(world, kind, **body)
+    assert world.found(do.ChangeVolumes)[-1].remove == ("/mnt/one",)
+    apply(world, "CREATE", "again", volumes=[volume])
+    assert world.found(do.ChangeVolumes)[-1].make == ()
+    settle(world)
+    assert "OPERATION_ERROR" in [
+        each.record.latest_status.state for each in world.machine.state.operations.values()
+    ]
+
+
 # --- a new life -----------------------------------------------------------------------------------
 
 
@@ -302,10 +341,29 @@ def test_larger_flags_add_to_what_is_reserved() -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"{", b'{"resources": [{"name": "disk"}], "operations": []}']
 )
-def test_a_damaged_file_stops_the_agent_rather_than_losing_volumes(data: bytes) -> None:
-    world = World({**with_volume().files, PATH: data})
-    [halt] = world.found(do.Halt)[:1]
-    assert "can't be read" in halt.reason
+def test_a_damaged_file_is_set_aside_and_its_copy_takes_its_place(data: bytes) -> None:
+    before = with_volume()
+    world = World({**before.files, PATH: data})
+    assert world.files[f"{PATH}.damaged"] == data
+    assert world.files[PATH] == before.files[PATH] == before.files[COPY_PATH]
+    assert total(world) == total(before) and world.found(do.Halt) == []
+    world = World({path: data for path, data in before.files.items() if path != PATH})
+    assert total(world) == total(before) and PATH in world.files
+
+
+def test_where_both_files_are_damaged_the_rest_recovers() -> None:
+    before = with_volume()
+    on_volume = make_task("v", resources=resources(disk(64, "v1")))
+    volume, plain = before.run(on_volume), before.run(make_task())
+    world = World({**before.files, PATH: b"{", COPY_PATH: b""})
+    world.recover(running={volume: 7, plain: 8})
+    told_paths = [each.path for each in world.found(do.SetAsideCheckpoint)]
+    assert told_paths == [PATH, COPY_PATH] and world.found(do.Halt) == []
+    assert world.machine.state.recovery_errors == 2
+    call = world.register()
+    assert call.subscribe is not None and len(call.subscribe.tasks) == 2
+    assert total(world).contains(from_wire(resources(disk(64, "v1"))))
+    assert not total(world).contains(from_wire(resources(disk(10))))
 
 
 # --- reconciliation -------------------------------------------------------------------------------

@@ -58,12 +58,19 @@ def make_task(task_id: str = "t1", **changes: Any) -> TaskInfo:
 class World:
     """Performs effects in memory and remembers them."""
 
-    def __init__(self, files: dict[str, bytes] | None = None, **changes: Any) -> None:
+    def __init__(
+        self,
+        files: dict[str, bytes] | None = None,
+        unreadable: dict[str, str] | None = None,
+        **changes: Any,
+    ) -> None:
         self.files = dict(files or {})
         self.now = 1000.0
         self.timers: dict[str, float] = {}
         self.log: list[do.Effect] = []
-        self.machine = AgentMachine(make_config(**changes), IdSource(b"seed"), self.files)
+        self.machine = AgentMachine(
+            make_config(**changes), IdSource(b"seed"), self.files, (), unreadable or {}
+        )
         self.step: list[do.Effect] = []
         self.perform(self.machine.start(self.now))
 
@@ -77,6 +84,9 @@ class World:
                 old = self.files.get(effect.path, b"") if effect.append else b""
                 self.files[effect.path] = old + effect.data
                 self.perform(effect.then)
+            elif isinstance(effect, do.SetAsideCheckpoint):
+                if effect.path in self.files:
+                    self.files[effect.path + ".damaged"] = self.files.pop(effect.path)
             elif isinstance(effect, do.RemoveCheckpoint):
                 for path in list(self.files):
                     if path == effect.path or path.startswith(effect.path + "/"):

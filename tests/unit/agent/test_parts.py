@@ -11,7 +11,6 @@ from hypothesis import strategies as some
 from tests.scenarios.agent.world import make_config
 
 from mesosphere.agent import setup
-from mesosphere.agent.core import checkpoint
 from mesosphere.agent.core.files import attached, real_path, sandbox_of
 from mesosphere.agent.core.gc import Garbage, allowed_age_s
 from mesosphere.agent.core.health import HealthState, Verdict
@@ -113,50 +112,6 @@ def test_repeated_successes_say_nothing_and_failures_in_a_row_give_up() -> None:
         Verdict.TELL_HEALTHY, Verdict.SILENT, Verdict.TELL_UNHEALTHY, Verdict.TELL_UNHEALTHY,
         Verdict.TELL_HEALTHY, Verdict.TELL_UNHEALTHY, Verdict.TELL_UNHEALTHY, Verdict.GIVE_UP,
     ]  # fmt: skip
-
-
-# --- checkpoints ----------------------------------------------------------------------------
-
-
-def test_updates_read_back_as_they_were_written() -> None:
-    log = b"".join(
-        [
-            checkpoint.encode_update(status("TASK_STARTING", 1)),
-            checkpoint.encode_acknowledgement((1).to_bytes(16, "big")),
-            checkpoint.encode_update(status("TASK_RUNNING", 2)),
-            checkpoint.encode_kill(2.5),
-        ]
-    )
-    updates, pending, grace_s = checkpoint.read_updates(log)
-    assert [each.state for each in updates] == ["TASK_STARTING", "TASK_RUNNING"]
-    assert [each.state for each in pending] == ["TASK_RUNNING"]
-    assert grace_s == 2.5
-
-
-@given(some.integers(0, 400))
-def test_a_log_cut_anywhere_reads_as_a_prefix(cut: int) -> None:
-    whole = b"".join(
-        checkpoint.encode_update(status("TASK_RUNNING", number)) for number in range(4)
-    )
-    updates, _, _ = checkpoint.read_updates(whole[: max(0, len(whole) - cut)])
-    assert [each.uuid for each in updates] == [
-        number.to_bytes(16, "big") for number in range(len(updates))
-    ]
-
-
-@given(some.dictionaries(some.sampled_from([
-    "meta/slaves/latest", "meta/slaves/a/slave.info",
-    "meta/slaves/a/frameworks/f/framework.info",
-    "meta/slaves/a/frameworks/f/executors/t/runs/c/tasks/t/task.info",
-    "meta/slaves/a/frameworks/f/executors/t/runs/c/tasks/t/task.updates",
-    "meta/slaves/a/frameworks/f/strange",
-]), some.one_of(some.binary(max_size=60), some.just(b"a"), some.just(b"{}"))))  # fmt: skip
-def test_any_damage_is_told_and_never_fatal(files: dict[str, bytes]) -> None:
-    saved = checkpoint.read_saved(files)
-    assert saved.tasks == []
-    if files.get("meta/slaves/latest") == b"a":
-        broken = [path for path in files if path.endswith((".info",)) and "frameworks" in path]
-        assert len(saved.damaged) == len(broken)
 
 
 # --- files ----------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from mesosphere.agent.core.executors import Executors
 from mesosphere.agent.core.life_cycle import Phase
 from mesosphere.agent.core.state import State
 from mesosphere.kernel.effects import Checkpoint, Effect, Log, RemoveCheckpoint, SetTimer
+from mesosphere.kernel.seals import seal, unseal
 from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos import codec
 from mesosphere.wire.mesos.agents import DrainConfig
@@ -47,10 +48,10 @@ class Draining:
         if data is None:
             return []
         try:
-            found = codec.decode(data, _File)
-        except WireError as error:
+            found = codec.decode(unseal(data), _File)
+        except (WireError, ValueError) as error:
             # The master tells it again when we register.
-            return [Log("error", "checkpoint_damaged", {"what": f"{self.path}: {error}"})]
+            return self._state.set_aside(self.path, str(error))
         self._state.drain, self._state.drain_began_at = found.config, found.began_at
         return []
 
@@ -68,7 +69,7 @@ class Draining:
                 return []
             state.drain_began_at = now
         state.drain = config
-        data = codec.encode(_File(config, state.drain_began_at))
+        data = seal(codec.encode(_File(config, state.drain_began_at)))
         fields = {"tasks": len(state.tasks()), "mark_gone": config.mark_gone}
         carry_out = (SetTimer(TIMER, 0.0),)
         return [Log("info", "draining", fields), Checkpoint(self.path, data, then=carry_out)]

@@ -276,9 +276,11 @@ class ExtraContainers:
     def recover(self, files: Mapping[str, bytes]) -> list[Effect]:
         """Take up what an earlier life has written."""
         found, damaged = read_files(files)
-        self._state.recovery_errors += len(damaged)
         self._state.extras.update((extra.name, extra) for extra in found)
-        return [Log("error", "checkpoint_damaged", {"what": what}) for what in damaged]
+        effects: list[Effect] = []
+        for path, reason in damaged.items():
+            effects += self._state.set_aside(path, reason)
+        return effects
 
     def known(self) -> tuple[str, ...]:
         """Those that may still run."""

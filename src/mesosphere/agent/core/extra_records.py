@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from mesosphere.agent.core.extra_life import ExtraPhase
+from mesosphere.kernel.seals import seal, unseal
 from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos import codec
 from mesosphere.wire.mesos.agent_operator import WaitContainer
@@ -90,7 +91,7 @@ class ExtraContainer(msgspec.Struct, eq=False):
 
     def encode(self) -> bytes:
         """The content of its file."""
-        return codec.encode(self.file)
+        return seal(codec.encode(self.file))
 
 
 def named_by(path: str) -> str:
@@ -100,20 +101,20 @@ def named_by(path: str) -> str:
     return ""
 
 
-def read_files(files: Mapping[str, bytes]) -> tuple[list[ExtraContainer], list[str]]:
-    """(extra containers, parents first; what could not be read and why)."""
-    found, damaged = [], []
+def read_files(files: Mapping[str, bytes]) -> tuple[list[ExtraContainer], dict[str, str]]:
+    """(extra containers, parents first; why others could not be read, by path)."""
+    found, damaged = [], {}
     for path in sorted(files):
         name = named_by(path)
         if not name:
             continue
         try:
-            file = codec.decode(files[path], ExtraFile)
-        except WireError as error:
-            damaged.append(f"{path}: {error}")
+            file = codec.decode(unseal(files[path]), ExtraFile)
+        except (WireError, ValueError) as error:
+            damaged[path] = str(error)
             continue
         if file.order.name != name:
-            damaged.append(f"{path}: it speaks of {file.order.name}")
+            damaged[path] = f"it speaks of {file.order.name}"
             continue
         phase = ExtraPhase.LAUNCHING if file.termination is None else ExtraPhase.ENDED
         found.append(ExtraContainer(file, phase=phase))

@@ -152,7 +152,7 @@ class Frameworks:
         if not record.info.checkpoint:
             return []
         directory = checkpoint.framework_directory(self._state.agent_id or "", record.id)
-        return [Checkpoint(f"{directory}/framework.info", codec.encode(record.info))]
+        return [Checkpoint(f"{directory}/framework.info", checkpoint.encode_framework(record.info))]
 
     def _run_task(self, now: float, event: link.RunTask) -> list[Effect]:
         task = event.task

@@ -50,7 +50,8 @@ LOOKS = ("health/", "check/")
 
 
 class AgentMachine:
-    """See `kernel.machine.Machine`. `files` is the meta tree, `sandboxes` what lies on disk."""
+    """See `kernel.machine.Machine`. `files` is the meta tree, `sandboxes` what lies on disk,
+    `unreadable` why something of the meta tree could not be read, by path."""
 
     def __init__(
         self,
@@ -58,6 +59,7 @@ class AgentMachine:
         ids: IdSource,
         files: Mapping[str, bytes] = {},
         sandboxes: tuple[tuple[str, float], ...] = (),
+        unreadable: Mapping[str, str] = {},
     ) -> None:
         self.config = config
         self.state = State(config)
@@ -81,6 +83,7 @@ class AgentMachine:
         self.verbosity = Verbosity()
         self._files = files
         self._sandboxes = sandboxes
+        self._unreadable = unreadable
         self._handlers: dict[type[on.Event], Callable[[float, Any], Effects]] = {
             on.TimerFired: self._timer,
             on.LeaderChanged: self._leader,
@@ -116,14 +119,17 @@ class AgentMachine:
     def start(self, now: float) -> Effects:
         """Recover first; registering comes after."""
         self.state.started_at = now
-        effects = self.operations.recover(self._files)
+        effects: Effects = []
+        for path, reason in self._unreadable.items():
+            effects += self.state.set_aside(path, reason)
+        effects += self.operations.recover(self._files)
         effects += self.extras.recover(self._files)
         effects += self.recovery.begin(self._files)
         effects += self.draining.recover(self._files)
         keep = [task.sandbox for task in self.state.tasks()]
         keep += [executor.sandbox for executor in self.state.executors()]
         self.garbage.schedule_all(self._sandboxes, keep)
-        self._files, self._sandboxes = {}, ()
+        self._files, self._sandboxes, self._unreadable = {}, (), {}
         return [*effects, do.SetTimer(CHECK_TIMER, self.config.disk_watch_interval_s)]
 
     def handle(self, now: float, event: on.Event) -> Effects:
@@ -202,7 +208,7 @@ class AgentMachine:
     def _checkpoint_failed(self, now: float, event: on.CheckpointFailed) -> Effects:
         fields = {"path": event.path, "reason": event.reason}
         effects: Effects = [do.Log("error", "checkpoint_failed", fields)]
-        if event.path == operations.PATH:
+        if event.path in (operations.PATH, operations.COPY_PATH):
             return [*effects, *self.operations.checkpoint_failed()]
         failed = self.extras.checkpoint_failed(event)
         failed = self.frameworks.checkpoint_failed(now, event) if failed is None else failed

@@ -10,13 +10,15 @@ Vocabulary: an operation is written with a *generation* of the file; it has *end
 how it went, and is *settled* when that is on disk and the directories are changed: then it is told.
 
 Invariants: nothing is told before it is on disk; each write holds the whole state, so a later one
-makes up for one that failed; a directory of a volume that exists is never removed; an operation
+makes up for one that failed; a directory of a volume that exists is never removed, and while one
+that was destroyed can't be removed no volume is created in its place; an operation
 that this agent can't do makes it subscribe again, so that its master learns what is true.
 
 Source: apache/mesos src/slave/slave.cpp (applyOperation, syncCheckpointedResources),
 src/status_update_manager/operation.hpp.
 """
 
+import posixpath
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -25,7 +27,7 @@ import msgspec
 from mesosphere.agent.core.registration import Registration
 from mesosphere.agent.core.state import AgentOperation, State
 from mesosphere.agent.core.status_updates import RETRY_LEAST_S, RETRY_MOST_S
-from mesosphere.agent.core.volumes import paths
+from mesosphere.agent.core.volumes import is_movable, paths
 from mesosphere.kernel.conversions import (
     Conversion,
     as_held,
@@ -47,7 +49,8 @@ from mesosphere.kernel.effects import (
 from mesosphere.kernel.events import VolumesChanged
 from mesosphere.kernel.exit_codes import ExitCode
 from mesosphere.kernel.ids import IdSource
-from mesosphere.kernel.resources import Resources, ResourcesError, format_resources
+from mesosphere.kernel.resources import EMPTY, Resources, ResourcesError, format_resources
+from mesosphere.kernel.seals import seal, unseal
 from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos import codec, link
 from mesosphere.wire.mesos.enums import is_terminal_operation
@@ -58,6 +61,8 @@ from mesosphere.wire.mesos.resources import Resource
 from mesosphere.wire.mesos.resources_codec import from_wire, to_wire
 
 PATH = "meta/resources/resources_and_operations.state"
+COPY_PATH = f"{PATH}.copy"
+"""The same again: whoever loses this file loses sight of volumes and of what is in them."""
 KIND = "operation"
 WRITE_TIMER = f"{KIND}/write"
 WRITE_AGAIN_S = 5.0
@@ -93,23 +98,19 @@ class Operations:
 
     def recover(self, files: Mapping[str, bytes]) -> list[Effect]:
         """Take up reservations, volumes and operations, or refuse to start."""
-        data = files.get(PATH)
-        if data is None:
-            return []
-        where = f"{self._state.config.host.work_dir}/{PATH}"
+        effects, found, remembered = self._read(files)
+        if found is None:
+            # What tasks still use shows in their own files; the rest the master learns is gone.
+            return effects
         try:
-            found = codec.decode(data, _File)
-            remembered = from_wire(found.resources)
             self._state.total = restore(self._state.config.resources, remembered)
-        except WireError as error:
-            reason = f"{where} can't be read: {error}; remove it only to lose what was reserved"
-            return [Halt(ExitCode.USAGE, reason)]
         except ResourcesError as error:
+            where = f"{self._state.config.host.work_dir}/{posixpath.dirname(PATH)}"
             reason = (
                 f"Incompatible agent info detected: {error}; give back what is missing, or remove "
                 f"{where} to lose what was reserved"
             )
-            return [Halt(ExitCode.USAGE, reason)]
+            return [*effects, Halt(ExitCode.USAGE, reason)]
         for saved in found.operations:
             self._state.operations[saved.record.uuid.value] = AgentOperation(
                 saved.record,
@@ -119,7 +120,27 @@ class Operations:
                 has_ended=is_terminal_operation(saved.record.latest_status.state),
             )
         fields = {"total": format_resources(self._state.total), "operations": len(found.operations)}
-        return [Log("info", "resources_recovered", fields)]
+        return [*effects, Log("info", "resources_recovered", fields)]
+
+    def _read(self, files: Mapping[str, bytes]) -> tuple[list[Effect], _File | None, Resources]:
+        """The first of the two files that can be read; the other becomes like it."""
+        effects: list[Effect] = []
+        found, remembered, good = None, EMPTY, b""
+        for path in (PATH, COPY_PATH):
+            try:
+                one = codec.decode(unseal(files[path]), _File)
+                resources = from_wire(one.resources)
+            except KeyError:
+                continue
+            except (WireError, ValueError) as error:
+                effects += self._state.set_aside(path, str(error))
+                continue
+            if found is None:
+                found, remembered, good = one, resources, files[path]
+        for path in (PATH, COPY_PATH) if found is not None else ():
+            if files.get(path) != good:
+                effects.append(Checkpoint(path, good))
+        return effects, found, remembered
 
     def resume(self) -> list[Effect]:
         """Go on with what was pending."""
@@ -138,6 +159,7 @@ class Operations:
             conversion = read_conversion(event.operation, state.total)
             total = convert(state.total, conversion)
             self._refuse_used(conversion)
+            self._refuse_undestroyed(conversion)
         except (WireError, ResourcesError) as error:
             self._end(operation, "OPERATION_ERROR", str(error))
             lost = f"an operation does not fit the resources here: {error}"
@@ -168,6 +190,15 @@ class Operations:
         consumed = conversion.consumed.where(is_volume)
         if consumed and (used := each_once(self._state.used())) - consumed != used:
             raise ResourcesError(f"{consumed!r} is in use")
+
+    def _refuse_undestroyed(self, conversion: Conversion) -> None:
+        """A new volume must not show what is left of an old one of its name."""
+        made = paths(self._state.config.host.work_dir, conversion.converted)
+        for each in self._pending():
+            for path in each.remove:
+                # Others are out of sight before what comes later is on disk.
+                if path in made and (each.is_stuck or not is_movable(path)):
+                    raise ResourcesError(f"{path} is still to be emptied")
 
     def _acknowledge(self, now: float, event: link.AcknowledgeOperation) -> list[Effect]:
         uuid = event.operation_uuid.value
@@ -215,7 +246,9 @@ class Operations:
         make = tuple(path for each in pending for path in each.make if path in there)
         remove = tuple(path for each in pending for path in each.remove if path not in there)
         change = ChangeVolumes(str(self._generation), make, remove)
-        return [Checkpoint(PATH, codec.encode(file), then=(change,) if pending else ())]
+        data = seal(codec.encode(file))
+        then: tuple[Effect, ...] = (change,) if pending else ()
+        return [Checkpoint(PATH, data, then=(*then, Checkpoint(COPY_PATH, data)))]
 
     def changed(self, now: float, event: VolumesChanged) -> list[Effect]:
         """A generation is on disk and its directories are as they should be, or some are not."""
@@ -229,6 +262,7 @@ class Operations:
                 continue
             failed = [path for path in operation.make if path in event.failed]
             if any(path in event.failed for path in operation.remove):
+                operation.is_stuck = True
                 effects.append(SetTimer(WRITE_TIMER, WRITE_AGAIN_S))
             elif failed and not operation.has_ended:
                 self._revert(operation, f"{failed[0]}: {event.failed[failed[0]]}")

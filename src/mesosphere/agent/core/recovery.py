@@ -6,6 +6,7 @@ is accepted whenever the running tasks still fit it. Source: "Mesos: agent recov
 src/slave/slave.cpp recover), except that the original refuses most changed configurations.
 """
 
+import contextlib
 from collections.abc import Mapping
 
 from mesosphere.agent.core import checkpoint, executor_ends
@@ -15,8 +16,9 @@ from mesosphere.agent.core.extra_containers import ExtraContainers
 from mesosphere.agent.core.life_cycle import Input, Phase
 from mesosphere.agent.core.state import ExecutorRecord, FrameworkRecord, State, TaskRecord
 from mesosphere.agent.core.tasks import Tasks
-from mesosphere.kernel.conversions import each_once
+from mesosphere.kernel.conversions import checkpointed, each_once, restore
 from mesosphere.kernel.effects import (
+    Checkpoint,
     DestroyContainer,
     Effect,
     Halt,
@@ -26,7 +28,7 @@ from mesosphere.kernel.effects import (
 )
 from mesosphere.kernel.events import ContainerExited, ContainersRecovered
 from mesosphere.kernel.exit_codes import ExitCode
-from mesosphere.kernel.resources import format_resources
+from mesosphere.kernel.resources import Resources, ResourcesError, format_resources
 from mesosphere.wire.mesos.enums import is_terminal
 
 
@@ -45,15 +47,15 @@ class Recovery:
         """Read the checkpoints and ask for the containers, or refuse to start."""
         saved = checkpoint.read_saved(files)
         self._state.agent_id = saved.agent_id
-        self._state.recovery_errors += len(saved.damaged)
-        effects: list[Effect] = [
-            Log("error", "checkpoint_damaged", {"what": what}) for what in saved.damaged
-        ]
+        effects: list[Effect] = []
+        for damage in saved.damaged:
+            effects += self._state.set_aside(damage.path, damage.reason)
+        effects += [Checkpoint(path, data) for path, data in saved.mended.items()]
         for (framework_id, _), executor in saved.executors.items():
             self._restore_executor(saved, framework_id, executor)
         for task in saved.tasks:
             effects += self._restore(saved, task)
-        used, total = each_once(self._state.used()), self._state.total
+        used, total = each_once(self._state.used()), self._fitting_total()
         if not total.contains(used):
             missing = format_resources(used - total)
             reason = (
@@ -70,6 +72,15 @@ class Recovery:
             if task.has_container and task.phase is not Phase.ENDED
         ]
         return [*effects, RecoverContainers((*known, *self._extras.known()))]
+
+    def _fitting_total(self) -> Resources:
+        """The agent's resources; where no reservation is known, with those that tasks show."""
+        state = self._state
+        shown = checkpointed(each_once(state.used()).allocated_to(None))
+        if shown and not checkpointed(state.total):
+            with contextlib.suppress(ResourcesError):
+                state.total = restore(state.total, shown)
+        return state.total
 
     def _framework(self, saved: checkpoint.Saved, framework_id: str) -> FrameworkRecord:
         record = self._state.frameworks.get(framework_id)

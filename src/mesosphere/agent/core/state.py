@@ -19,6 +19,7 @@ from mesosphere.agent.core.extra_records import ExtraContainer
 from mesosphere.agent.core.life_cycle import Phase
 from mesosphere.agent.core.status_updates import RETRY_LEAST_S, UpdateStreams
 from mesosphere.kernel.conversions import as_held
+from mesosphere.kernel.effects import Effect, Log, SetAsideCheckpoint
 from mesosphere.kernel.resources import EMPTY, Resources
 from mesosphere.wire.mesos.agents import DrainConfig, MasterInfo
 from mesosphere.wire.mesos.commands import KillPolicy
@@ -226,6 +227,7 @@ class AgentOperation(msgspec.Struct, eq=False):
     generation: int = 0
     has_ended: bool = False
     is_settled: bool = False
+    is_stuck: bool = False
     is_kept: bool = True
     retry_s: float = RETRY_LEAST_S
 
@@ -345,6 +347,12 @@ class State:
         del self.frameworks[framework.id]
         self.completed.append(framework)
         return framework
+
+    def set_aside(self, path: str, reason: str) -> list[Effect]:
+        """A checkpoint is damaged: it is told, kept under another name, and no longer read."""
+        self.recovery_errors += 1
+        fields = {"path": f"{self.config.host.work_dir}/{path}", "reason": reason}
+        return [Log("error", "checkpoint_damaged", fields), SetAsideCheckpoint(path)]
 
     def used(self) -> Resources:
         """Resources of all tasks that have not ended, and of the executors."""

@@ -34,6 +34,11 @@ def volume_path(work_dir: str, identity: Identity) -> str:
     return posixpath.join(root, "volumes/roles", role, disk.persistence_id)
 
 
+def is_movable(path: str) -> bool:
+    """Whether a volume is a directory among others, and not a disk of its own."""
+    return posixpath.dirname(posixpath.dirname(path)).endswith("volumes/roles")
+
+
 def paths(work_dir: str, resources: Resources) -> tuple[str, ...]:
     """The directories of all volumes in it."""
     return tuple(

@@ -63,7 +63,8 @@ class ImageStore:
             return self._answer(known["id"])
 
     def _has(self, image: str) -> bool:
-        return bool(image) and (self._directory / "images" / image / "config.json").exists()
+        config = self._directory / "images" / image / "config.json"
+        return bool(image) and read_record(config) is not None
 
     def _answer(self, image: str) -> dict[str, Any]:
         home = self._directory / "images" / image

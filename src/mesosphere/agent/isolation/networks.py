@@ -17,7 +17,13 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from mesosphere.agent.isolation.processes import CLONE_NEWNET, MS_BIND, system_call, write_aside
+from mesosphere.agent.isolation.processes import (
+    CLONE_NEWNET,
+    MS_BIND,
+    read_record,
+    system_call,
+    write_aside,
+)
 
 PLUGIN_TIMEOUT_S = 60.0
 MNT_DETACH = 2
@@ -172,9 +178,8 @@ def call_plugin(
 
 def detach(bundle: Path) -> None:
     """Undo everything that was written down; what is gone already is no fault."""
-    try:
-        record = json.loads((bundle / "network.json").read_text())
-    except (OSError, ValueError):
+    record = read_record(bundle / "network.json")
+    if record is None:
         return
     for step in reversed(record["added"]):
         with contextlib.suppress(NetworkError):

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from mesosphere.agent.isolation.gpus import with_devices
+from mesosphere.agent.isolation.processes import program
 from mesosphere.agent.isolation.seccomp import read_profile
-from mesosphere.agent.isolation.starting import program
 
 SET_USER = "/usr/bin/setpriv"
 SET_LIMITS = "/usr/bin/prlimit"
@@ -53,10 +53,11 @@ def spawn_request(
     staged = needs_stage(plan)
     return {
         **request,
-        "argv": stage_command(plan, "enter") if staged else plan["run"],
+        "argv": program(*stage_words(plan, "enter")) if staged else plan["run"],
         "environment": {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
         "pid_file": plan["pid_file"],
-        "cleanup": stage_command(plan, "leave") if staged else plan["cleanup"],
+        "cleanup": program(*stage_words(plan, "leave")) if staged else plan["cleanup"],
+        "own_cleanup": stage_words(plan, "leave") if staged else [],
         "processes": plan["processes"],
         "memory": plan["memory"],
         "freezer": plan["freezer"],
@@ -64,10 +65,9 @@ def spawn_request(
     }
 
 
-def stage_command(plan: dict[str, Any], action: str) -> list[str]:
-    """The program that lays out, or takes away, what is around a container."""
-    file = f"{plan['bundle']}/stage.json"
-    return program("mesosphere.agent.isolation.staging", action, file)
+def stage_words(plan: dict[str, Any], action: str) -> list[str]:
+    """Module and arguments of what lays out, or takes away, what is around a container."""
+    return ["mesosphere.agent.isolation.staging", action, f"{plan['bundle']}/stage.json"]
 
 
 def wrapping(plan: dict[str, Any], user: dict[str, Any] | None) -> list[str]:

@@ -8,8 +8,11 @@ import ctypes
 import errno
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
+
+from mesosphere.kernel.seals import seal, unseal
 
 LOG_TAIL_BYTES = 2000
 """How much of a log's end is quoted in a reason."""
@@ -20,6 +23,19 @@ CLONE_NEWNET = 0x40000000
 MS_BIND, MS_REC, MS_PRIVATE, MS_SLAVE = 4096, 16384, 1 << 18, 1 << 19
 
 Record = dict[str, Any]
+
+_BOOT = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from importlib import import_module;"
+    " sys.exit(import_module(sys.argv[2]).main(sys.argv[3:]))"
+)
+_SOURCES = str(Path(__file__).resolve().parents[3])
+PROGRAM = [sys.executable, "-I", "-S", "-c", _BOOT, _SOURCES]
+"""What programs of our own are started by: isolated from environment and site-packages."""
+
+
+def program(module: str, *arguments: str) -> list[str]:
+    """How a program of our own is started."""
+    return [*PROGRAM, module, *arguments]
 
 
 def system_call(name: str, *arguments: Any) -> None:
@@ -110,13 +126,13 @@ def find_program(name: str, environment: dict[str, str], directory: str) -> str:
     raise FileNotFoundError(errno.ENOENT, "command not found in PATH", name)
 
 
-def write_aside(path: Path, value: Any) -> None:
-    """Replace a file so that readers see the old or the new content, never a part."""
+def write_aside(path: Path, value: Record) -> None:
+    """Replace a record, sealed, so that readers see the old or the new one, never a part."""
     temporary = path.with_suffix(".new")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:
-        with os.fdopen(descriptor, "w") as file:
-            json.dump(value, file)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(seal(json.dumps(value).encode()))
     except OSError:
         temporary.unlink(missing_ok=True)
         raise
@@ -126,10 +142,28 @@ def write_aside(path: Path, value: Any) -> None:
 def read_record(path: Path) -> Record | None:
     """A record written by `write_aside`; None if it is absent or damaged."""
     try:
-        value = json.loads(path.read_text())
+        value = json.loads(unseal(path.read_bytes()))
     except (OSError, ValueError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def read_or_set_aside(path: Path) -> Record | None:
+    """The same of a record that must be there: a damaged one is told, and kept beside its place."""
+    record = read_record(path)
+    if record is None:
+        sys.stderr.write(f"{path} can't be read; it is kept as {path}.damaged\n")
+        with contextlib.suppress(OSError):
+            path.rename(f"{path}.damaged")
+    return record
+
+
+def take_no_privilege_of_memory() -> None:
+    """Tasks inherit our standing with the out-of-memory killer: it must be an ordinary one."""
+    path = Path("/proc/self/oom_score_adj")
+    with contextlib.suppress(OSError, ValueError):
+        if int(path.read_text()) < 0:
+            path.write_text("0")
 
 
 def tail(path: str | None) -> str:

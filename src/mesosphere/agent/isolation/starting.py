@@ -3,19 +3,9 @@
 import os
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
-_BOOT = (
-    "import sys; sys.path.insert(0, sys.argv[1]); from importlib import import_module;"
-    " sys.exit(import_module(sys.argv[2]).main(sys.argv[3:]))"
-)
-_SOURCES = str(Path(__file__).resolve().parents[3])
-
-
-def program(module: str, *arguments: str) -> list[str]:
-    """How a program of our own is started: isolated from environment and site-packages."""
-    return [sys.executable, "-I", "-S", "-c", _BOOT, _SOURCES, module, *arguments]
+from mesosphere.agent.isolation.processes import program
 
 
 def supervisor_command(directory: Path, private_root: Path | None) -> list[str]:

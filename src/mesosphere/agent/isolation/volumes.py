@@ -1,6 +1,7 @@
 """Makes and removes the directories of persistent volumes.
 
-What is removed is first put aside in one step, so that a volume is there or not, and then deleted.
+What is removed is first put aside in one step that is durable, so that a volume is there or not
+also after a crash, and then deleted.
 A directory that is a mount of its own can't be put aside: it stays, and is emptied.
 """
 
@@ -46,10 +47,20 @@ def _put_aside(place: Path) -> list[Path]:
     if place.exists():
         aside.mkdir(exist_ok=True)
         place.rename(aside / f"{place.name[:200]}.{time.time_ns()}")
+        _sync(place.parent)
+        _sync(aside)
         with contextlib.suppress(OSError):
             place.parent.rmdir()  # the last of its role
     # What a crash has left there goes too.
     return list(aside.iterdir()) if aside.is_dir() else []
+
+
+def _sync(directory: Path) -> None:
+    handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def delete(doomed: Iterable[Path]) -> None:
