@@ -73,26 +73,11 @@ members:
 """
 
 import contextlib
-import traceback
 
-from ansible.module_utils.basic import AnsibleModule, missing_required_lib
+from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.mesosphere_http import outcome, wait_until
 from ansible.module_utils.zookeeper import EnsembleError, member_state, parse_members
-
-try:
-    from kazoo.client import KazooClient
-    from kazoo.exceptions import (
-        ConnectionClosedError,
-        ConnectionLoss,
-        KazooException,
-        OperationTimeoutError,
-        SessionExpiredError,
-    )
-    from kazoo.handlers.threading import KazooTimeoutError
-
-    MISSING = None
-except ImportError:
-    MISSING = traceback.format_exc()
+from ansible.module_utils.zookeeper_client import IN_DOUBT, connected, perform
 
 ARGUMENTS = {
     "servers": {"type": "list", "elements": "str", "required": True},
@@ -101,7 +86,6 @@ ARGUMENTS = {
     "password": {"type": "str", "required": True, "no_log": True},
     "wait_timeout": {"type": "int", "default": 120},
 }
-CONNECT_TIMEOUT_S = 20
 
 
 def as_line(member):
@@ -171,23 +155,8 @@ def guard(members, leaving, answers):
 class Ensemble:
     """The ensemble through its client."""
 
-    def __init__(self, given):
-        self.client = KazooClient(
-            hosts=",".join(given["servers"]),
-            timeout=CONNECT_TIMEOUT_S,
-            # The server that it speaks to may be the one that leaves.
-            connection_retry={"max_tries": -1, "max_delay": 1},
-            auth_data=[("digest", f"super:{given['password']}")],
-        )
-
-    def __enter__(self):
-        self.client.start(timeout=CONNECT_TIMEOUT_S)
-        return self
-
-    def __exit__(self, *stopped):
-        with contextlib.suppress(KazooException):
-            self.client.stop()
-            self.client.close()
+    def __init__(self, client):
+        self.client = client
 
     def members(self):
         """The members by number."""
@@ -196,20 +165,14 @@ class Ensemble:
 
     def change(self, joining, leaving):
         """One reconfiguration. What became of it when the answer is lost, `has` will say."""
-        # These leave open whether it was done.
-        with contextlib.suppress(ConnectionLoss, OperationTimeoutError, SessionExpiredError):
+        with contextlib.suppress(*IN_DOUBT):
             self.client.reconfig(joining=joining, leaving=leaving, new_members=None)
 
     def has(self, numbers):
         """Whether the members are these; not yet, while a new leader is elected."""
         try:
             return set(self.members()) == set(numbers)
-        except (
-            ConnectionClosedError,
-            ConnectionLoss,
-            OperationTimeoutError,
-            SessionExpiredError,
-        ):
+        except IN_DOUBT:
             return False
 
 
@@ -221,7 +184,8 @@ def answers(member):
 def run(module):
     """Change the members; the module's result. Raises EnsembleError."""
     given = module.params
-    with Ensemble(given) as ensemble:
+    with connected(given["servers"], f"super:{given['password']}") as client:
+        ensemble = Ensemble(client)
         before = ensemble.members()
         joining, leaving = plan(before, given["member"], given["state"])
         after = dict(before)
@@ -246,16 +210,7 @@ def run(module):
 def main():
     """Read the arguments, act, report."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    if MISSING is not None:
-        module.fail_json(msg=missing_required_lib("kazoo"), exception=MISSING)
-    try:
-        result = run(module)
-    except EnsembleError as error:
-        module.fail_json(msg=str(error))
-    except (KazooException, KazooTimeoutError) as error:
-        name = type(error).__name__
-        module.fail_json(msg=f"{', '.join(module.params['servers'])}: {name} {error}".strip())
-    module.exit_json(**result)
+    perform(module, run)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ UTILITIES = (
     "mesos_resources",
     "mesos_reservations",
     "zookeeper",
+    "zookeeper_client",
     "cluster",
     "marathon",
     "chronos",
