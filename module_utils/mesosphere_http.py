@@ -9,7 +9,7 @@ import json
 import re
 import time
 from http.client import HTTPException
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.parse import urljoin
 
 from ansible.module_utils.urls import ConnectionError as UrlError
@@ -40,6 +40,10 @@ class RequestError(Exception):
         super().__init__(sentence)
         self.passing = passing or leaderless
         self.leaderless = leaderless
+
+
+class LeaderAway(Exception):
+    """A server named a leader who can't be connected, or who names another in a circle."""
 
 
 class Answer:
@@ -83,10 +87,14 @@ class Api:
 
         Raises RequestError.
         """
-        faults, leaderless = [], None
+        faults, leaderless, led_away = [], None, False
         for url in list(self.urls):
             try:
                 answer = self._request(method, url + path, body)
+            except LeaderAway as error:
+                led_away = True
+                faults.append(f"{method} {_shown(url + path)}: {error}")
+                continue
             except (OSError, HTTPException, UrlError, ValueError) as error:
                 reason = getattr(error, "reason", None) or error or type(error).__name__
                 faults.append(f"{method} {_shown(url + path)}: {reason}")
@@ -101,7 +109,8 @@ class Api:
             return answer
         if leaderless is not None:
             return leaderless
-        raise RequestError("; ".join(faults) or "there is no URL to ask", passing=True)
+        sentence = "; ".join(faults) or "there is no URL to ask"
+        raise RequestError(sentence, passing=True, leaderless=led_away)
 
     def _request(self, method, url, body):
         """The Answer behind all redirects, which keep method and body."""
@@ -110,11 +119,16 @@ class Api:
         if body is not None:
             data = json.dumps(body).encode()
             headers["Content-Type"] = "application/json"
-        for _ in range(REDIRECTS_LIMIT + 1):
+        for hop in range(REDIRECTS_LIMIT + 1):
             try:
                 response = open_url(url, data=data, headers=headers, method=method, **self.options)
             except HTTPError as error:
                 response = error
+            except URLError as error:
+                # It was not sent. A leader that died is named until its session is over.
+                if hop == 0:
+                    raise
+                raise LeaderAway(f"its leader at {_shown(url)}: {error.reason}") from error
             with response:
                 raw = response.read(BODY_LIMIT_BYTES + 1)
                 status, location = response.code, response.headers.get("Location")
@@ -124,7 +138,7 @@ class Api:
                 return Answer(status, raw.decode("utf-8", "replace"), _shown(url))
             # A master says `//host:port/path`.
             url = urljoin(url, location)
-        raise ValueError(f"redirected more than {REDIRECTS_LIMIT} times")
+        raise LeaderAway(f"redirected more than {REDIRECTS_LIMIT} times")
 
     def expect(self, method, path, body=None, allowed=(200,), shape=None):
         """An Answer with an allowed status, whose JSON is of the type `shape` (dict, list).

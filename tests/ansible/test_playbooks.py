@@ -1,6 +1,7 @@
 """Playbooks as a user runs them: refusals come before any host is touched."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -131,3 +132,10 @@ def test_a_service_that_does_not_get_healthy_shows_its_last_lines(tmp_path: Path
     assert f"sick did not answer at {url} within 1 s (last: " in said
     if not Path("/run/systemd/system").is_dir():
         assert "It wrote: first no memory left" in said
+
+
+def test_hosts_keep_the_order_that_they_were_put_in() -> None:
+    # Ansible's union and intersect give sets: the leader would not come last, numbers would move.
+    content = [*(ROOT / "playbooks").rglob("*.yml"), *(ROOT / "roles").rglob("*.yml")]
+    sets = [path.name for path in content if re.search(r"[|] *(union|intersect)", path.read_text())]
+    assert sets == []

@@ -80,6 +80,29 @@ def test_redirects_in_a_circle_end(serve: Serve) -> None:
         api(url).ask("GET", "/x")
 
 
+def test_a_leader_that_died_is_waited_for_as_one_that_is_not_elected(serve: Serve) -> None:
+    gone = f"//127.0.0.1:{free_port()}/x"
+    locations = [gone, "/x", gone]
+
+    def follow(method: str, path: str, body: str) -> Reply:
+        # Dead, then a new process at its address that still reads of the old one, then dead again.
+        if locations and locations[-1] == "/x" and path == "/x":
+            following.append(path)
+            if len(following) > 5:
+                locations.pop()
+            return 307, {"Location": "/x"}, ""
+        return (307, {"Location": locations.pop()}, "") if locations else (200, {}, "{}")
+
+    following: list[str] = []
+    url = serve(follow)
+    assert once_led(lambda: api(url).expect("POST", "/x", {}), 60, 0).status == 200
+    assert len(following) > 5
+    circle = serve(lambda method, path, body: (307, {"Location": gone}, ""))
+    with pytest.raises(RequestError, match=r"its leader at .* refused") as caught:
+        api(circle).ask("GET", "/x")
+    assert caught.value.leaderless
+
+
 def test_the_next_url_is_asked_when_one_is_gone_hangs_up_or_has_no_leader(serve: Serve) -> None:
     gone = f"http://127.0.0.1:{free_port()}"
     silent = serve(lambda method, path, body: (0, {}, ""))

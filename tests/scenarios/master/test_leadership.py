@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 
 from mesosphere.kernel import effects as do
@@ -92,6 +93,14 @@ def test_a_standby_keeps_the_query() -> None:
 def test_nobody_leads() -> None:
     response = World().follow(None).ask("GET", "/state")
     assert (response.status, response.body) == (503, b"No leader elected")
+
+
+def test_one_that_is_named_leader_by_a_process_before_it_sends_nobody_to_itself() -> None:
+    world = World()
+    world.follow(msgspec.structs.replace(world.machine.info, id="the one that died"))
+    for path in ("/state", "/redirect"):
+        response = world.ask("GET", path)
+        assert (response.status, response.body) == (503, b"No leader elected"), path
 
 
 @pytest.mark.parametrize(

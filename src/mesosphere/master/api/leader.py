@@ -32,8 +32,11 @@ def _plain_path(path: str) -> str:
 
 
 def _redirect_to_leader(master: MasterMachine, path: str) -> Response:
-    leader = master.leader
-    if leader is None:
+    leader, own = master.leader, master.info
+    # A master that died at this address is named until its session is over.
+    if leader is None or (
+        leader.port == own.port and leader.hostname == own.hostname and not master.is_leader
+    ):
         return text_response(503, "No leader elected")
     host = leader.hostname or (leader.address.ip if leader.address is not None else "")
     return Response(307, {"Location": f"//{host}:{leader.port}{path}"})
