@@ -152,6 +152,11 @@ class Agent:
             return {"id": known, "hostname": "", "state": "away"}
         return found
 
+    def heard(self, timeout_s):
+        """What was found once a new leader has heard of it; before, its drain is not known."""
+        wait_until(lambda: self.read()["state"] != "recovered", timeout_s)
+        return self.read()
+
     def perform(self, kind, found, grace_s):
         """Make one call. Raises RequestError."""
         body = {"agent_id": {"value": found["id"]}}
@@ -186,6 +191,9 @@ def run(module, agent):
     wanted = given["state"]
     found = agent.read()
     before = found["state"]
+    if before == "recovered" and wanted == "active" and not module.check_mode:
+        found = agent.heard(given["wait_timeout"])
+        before = found["state"]
     if before == "draining" and wanted == "active" and not module.check_mode:
         # The master refuses to reactivate an agent before its tasks have ended.
         before = agent.settle("drained", given["wait_timeout"])["state"]

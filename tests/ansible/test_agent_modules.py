@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -132,6 +132,26 @@ def test_the_call_follows_from_both_states(
     load_module: Callable[[str], ModuleType], before: str, wanted: str, calls: list[str]
 ) -> None:
     assert load_module("mesos_agent_state").decide(before, wanted) == calls
+
+
+def test_an_agent_that_a_new_leader_has_not_heard_of_is_put_back_to_work_when_it_has(
+    load_module: Callable[[str], ModuleType],
+) -> None:
+    loaded = load_module("mesos_agent_state")
+    states, calls = ["recovered", "recovered", "drained", "drained", "drained", "active"], []
+
+    class Agent(loaded.Agent):  # type: ignore[misc, name-defined]
+        def read(self) -> dict[str, str]:
+            return {"id": "a-S1", "state": states.pop(0) if len(states) > 1 else states[0]}
+
+        def perform(self, kind: str, found: dict[str, str], grace_s: int | None) -> None:
+            calls.append(kind)
+
+    given = {"agent": "a", "state": "active", "force": False, "wait": True, "wait_timeout": 60}
+    module = SimpleNamespace(params={**given, "max_grace_period": None}, check_mode=False)
+    done = loaded.run(module, Agent(None, "a"))
+    assert calls == ["REACTIVATE_AGENT"]
+    assert (done["changed"], done["before"], done["after"]) == (True, "drained", "active")
 
 
 def test_an_agent_is_given_up_for_ever(tmp_path: Path, run_module: Run) -> None:
