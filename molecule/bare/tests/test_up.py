@@ -26,6 +26,26 @@ def test_the_page_of_the_readme_is_there() -> None:
     assert "Hello from Mesosphere" in named
 
 
+def test_only_the_agent_runs_as_root() -> None:
+    for name, user in (
+        ("zookeeper", "zookeeper"),
+        ("mesos-master", "mesos-master"),
+        ("marathon", "marathon"),
+        ("chronos", "chronos"),
+        ("mesosphere-haproxy", "haproxy"),
+        ("mesos-agent", "root"),
+    ):
+        pid = on_host(f"supervisorctl pid {name}").strip()
+        users = set(on_host(f"ps -o user:32= -p {pid} --ppid {pid}").split())
+        assert users == {user}, name
+    assert set(on_host("stat -c %a /etc/supervisor/conf.d/*.conf").split()) == {"600"}
+    # Of root's capabilities HAProxy has the one for ports below 1024.
+    shown = on_host("cat /proc/$(pgrep -o -u haproxy haproxy)/status")
+    assert {
+        line.split()[1] for line in shown.splitlines() if line.startswith(("CapEff", "CapBnd"))
+    } == {f"{1 << 10:016x}"}
+
+
 def test_a_second_run_changes_nothing_and_ends_with_the_table() -> None:
     output = on_host("script/up")
     assert set(re.findall(r"changed=(\d+)", output)) == {"0"}
