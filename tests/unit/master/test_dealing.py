@@ -31,14 +31,12 @@ weights_of = st.dictionaries(st.sampled_from(ROLES), st.sampled_from((0.5, 1.0, 
 
 
 @contextmanager
-def at_least(
-    few: int, depth: int = dealing.DEPTH_LEAST, few_picks: int = dealing.FEW_PICKS
-) -> Iterator[None]:
+def at_least(few: int, depth: int = dealing.DEPTH_LEAST, many_others: int = 1) -> Iterator[None]:
     """Deal out together from so many agents on."""
     with (
         mock.patch.object(cycle, "FEW", few),
+        mock.patch.object(cycle, "MANY_OTHERS", many_others),
         mock.patch.object(dealing, "DEPTH_LEAST", depth),
-        mock.patch.object(dealing, "FEW_PICKS", few_picks),
     ):
         yield
 
@@ -64,19 +62,18 @@ def made(
 
 
 @settings(max_examples=150, deadline=None)
-@given(counts_of, clients_of, holdings, weights_of, st.integers(1, 5), st.sampled_from((0, 9, 99)))
+@given(counts_of, clients_of, holdings, weights_of, st.integers(1, 5))
 def test_what_is_dealt_at_once_is_what_one_after_the_other_would_get(
     counts: list[int],
     clients: dict[str, tuple[str, ...]],
     held: list[tuple[int, int]],
     weights: dict[str, float],
     depth: int,
-    few_picks: int,
 ) -> None:
-    with at_least(1, depth, few_picks):
+    with at_least(1, depth):
         at_once = made(counts, clients, held, weights)
         dealt = at_once.cycle()
-    with at_least(10_000):
+    with at_least(10_000, many_others=10_000):
         singly = made(counts, clients, held, weights)
         given_singly = singly.cycle()
     assert dealt == given_singly

@@ -11,14 +11,14 @@ Source: Mesos, src/master/allocator/mesos/hierarchical.cpp (isCapableOfReceiving
 allocatable).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from enum import Enum
 from math import inf
 from typing import NamedTuple, Protocol
 
 from mesosphere.kernel.resources import EMPTY, Resources
 from mesosphere.master.core.allocator.filters import Refusal, hidden_until
-from mesosphere.master.core.allocator.shares import Tree, Vector, is_open
+from mesosphere.master.core.allocator.shares import Kind, Tree, Vector, is_open
 
 Alternatives = tuple[Mapping[str, int], ...]
 """Amounts by name, in thousandths; one alternative must be there. None at all: anything will do."""
@@ -88,8 +88,10 @@ class Claimant(NamedTuple):
     constraint: Constraint | None = None
     refused: Mapping[str, Sequence[Refusal]] = {}
 
-
-Kind = tuple[int, tuple[int, ...]]
+    @property
+    def kin(self) -> Hashable:
+        """What decides what it can take of an agent that every role may take all of."""
+        return self.top, self.can, id(self.least)
 
 
 class Slot:
@@ -110,9 +112,7 @@ class Slot:
         self.whole: Vector = ()
         self.open: Vector = ()
         self.is_plain = True  # every role may take all of it
-        self.kind: Kind | None = (
-            None  # those of a kind are alike for everybody; None: like no other
-        )
+        self.kind: Kind | None = None  # None: like no other
         self.rests: tuple[int, float] = (-1, 0.0)  # nobody takes it: allocator's version, until
         self.judged: tuple[Alternatives | None, bool] = (None, False)  # whether free is enough
 
@@ -124,7 +124,7 @@ class Slot:
         self.known = self.free = free
         self.whole, self.open = tree.parts(free)
         self.is_plain = all(is_open(identity) and not identity.is_shared for identity, _ in free)
-        self.kind = (self.needs, tuple(self.whole)) if self.is_plain else None
+        self.kind = tree.kind_of((self.needs, *self.whole)) if self.is_plain else None
         self.rests = (-1, 0.0)
         self.judged = (None, False)
 

@@ -7,6 +7,8 @@ brings them nearer. What is offered counts as allocated for the agents that foll
 fair as one agent after the other.
 
 Agents that are alike are dealt out together (`dealing`): any of them will do for whoever is next.
+Of the others, those that anybody would take whole are dealt out level by level (`succession`), the
+rest one after the other.
 
 An agent that nobody takes anything of *rests*: it is passed over until a refusal ends, its free
 resources change, or anything changes that could make somebody take it (the allocator's version).
@@ -17,7 +19,9 @@ it can't take, what it refused, or too little to be of use.
 Source: Mesos, docs/allocation-module.md; src/master/allocator/mesos/hierarchical.cpp.
 """
 
+from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 from math import inf
 
 import msgspec
@@ -27,17 +31,20 @@ from mesosphere.master.core.allocator.claims import (
     Cause,
     Claimant,
     Hindrance,
-    Kind,
     Slot,
     lasting_part,
     part_for,
 )
 from mesosphere.master.core.allocator.dealing import Dealing
 from mesosphere.master.core.allocator.quotas import Budget, Rations
-from mesosphere.master.core.allocator.shares import Client, Node, Tree, top_of
+from mesosphere.master.core.allocator.shares import Client, Kind, Node, Tree, top_of
+from mesosphere.master.core.allocator.succession import deal, everybodys
 
 FEW = 32
 """Agents of a kind that are dealt out one by one, even with few frameworks."""
+
+MANY_OTHERS = 32
+"""Agents that differ from which on they are dealt out level by level, even with few frameworks."""
 
 LOOKS = 8
 """Agents of a kind that are looked at to find one that a framework does not refuse."""
@@ -78,17 +85,23 @@ class Cycle:
 
     def _deal_all(self, slots: Sequence[Slot]) -> None:
         version, now = self._version, self._now
-        alike: dict[Kind | None, list[Slot]] = {}
-        for slot in slots:
-            rests = slot.rests
-            if slot.free and (rests[0] != version or rests[1] <= now):
-                kind = slot.kind if slot.free is slot.known else None
-                alike.setdefault(kind, []).append(slot)
+        slots = [
+            slot
+            for slot in slots
+            if slot.free and (slot.rests[0] != version or slot.rests[1] <= now)
+        ]
         few = max(FEW, self._tree.root.live // 4)  # less is not worth the preparation
-        for kind, group in alike.items():
-            rest = group if kind is None or len(group) < few else self._deal_alike(group, few)
-            for slot in rest:
-                self._deal(slot)
+        kinds = [slot.kind if slot.free is slot.known else None for slot in slots]
+        alike = _group(slots, kinds, few)
+        others: list[Slot] = []
+        for slot, kind in zip(slots, kinds, strict=True) if alike else ():
+            group = alike.get(kind)
+            if group is None:
+                others.append(slot)
+            elif slot is group[0]:
+                self._deal_others(others)
+                others = self._deal_alike(group, few)
+        self._deal_others(others if alike else slots)
 
     # --- agents that are alike ------------------------------------------------------------------
 
@@ -113,19 +126,10 @@ class Cycle:
     def _stretch(self, pool: list[Slot]) -> list[Client]:
         """Who is next, as far as it is certain."""
         sample, budget, count = pool[0], self._budget, len(pool)
-        known: dict[tuple[str, int, int], bool] = {}
-
-        def is_able(client: Client) -> bool:
-            claimant: Claimant = client.claimant
-            key = claimant.top, claimant.can, id(claimant.least)
-            found = known.get(key)
-            if found is None:
-                found = known[key] = self._is_able(sample, client)
-            return found
-
         if self._is_owed and budget is not None:
             count = min(count, max(Rations(budget, sample.open, True).all_owed(), 1))
-        return Dealing(self._tree, sample.whole, is_able).stretch(count)
+        able = partial(self._is_able, sample)
+        return Dealing(self._tree, sample.whole, able).stretch(count)
 
     def _is_able(self, sample: Slot, client: Client) -> bool:
         """Whether a framework can take agents of a kind, in this round."""
@@ -150,21 +154,24 @@ class Cycle:
         for client in stretch:
             claimant: Claimant = client.claimant
             if rations is not None:
-                if claimant.top in served:
+                top = claimant.top
+                if top in served:
                     continue  # the order of the others is the same without it
-                if not rations.take(claimant.top):
+                left = rations.left.get(top) or rations.of(top)
+                if left < 1 or rations.total < 1:
                     rations.settle()
                     is_free = not pool or not self._is_able(pool[0], client)
                     if not is_free:
                         break
-                    served[claimant.top] = None
+                    served[top] = None
                     continue
             if claimant.constraint is not None or pool[-1].id in claimant.refused:
                 is_free = self._bring_agreeable(pool, claimant)
                 if not is_free:
-                    if rations is not None:
-                        rations.put_back(claimant.top)
                     break
+            if rations is not None:
+                rations.left[top] = left - 1
+                rations.total -= 1
             slot = pool.pop()
             self.grants.append(Grant(claimant.framework, claimant.role, slot.id, slot.free))
             slot.free = EMPTY
@@ -181,6 +188,25 @@ class Cycle:
                 pool[place], pool[-1] = pool[-1], pool[place]
                 return True
         return False
+
+    # --- agents that differ ---------------------------------------------------------------------
+
+    def _deal_others(self, slots: list[Slot]) -> None:
+        least = max(MANY_OTHERS, self._tree.root.live // 4)
+        if len(slots) >= least and self._budget is None:
+            self._deal_in_turn(slots)
+        for slot in slots:
+            if slot.free:
+                self._deal(slot)
+
+    def _deal_in_turn(self, slots: list[Slot]) -> None:
+        """Deal out those agents that whoever is next takes whole."""
+        certain = everybodys(self._tree, slots)
+        clients = deal(self._tree, [slot.whole for slot in certain]) if certain else []
+        for slot, client in zip(certain, clients, strict=True):
+            claimant: Claimant = client.claimant
+            self.grants.append(Grant(claimant.framework, claimant.role, slot.id, slot.free))
+            slot.free = EMPTY
 
     # --- one agent ------------------------------------------------------------------------------
 
@@ -271,3 +297,17 @@ class Cycle:
         if self._budget is not None:
             self._budget.spend(claimant.top, is_open)
         slot.free = EMPTY if part is slot.free else slot.free - part
+
+
+def _group(
+    slots: Sequence[Slot], kinds: Sequence[Kind | None], few: int
+) -> dict[Kind | None, list[Slot]]:
+    """Agents that are alike, of those kinds that there are not too few of."""
+    counts = Counter(kinds)
+    counts.pop(None, 0)
+    alike: dict[Kind | None, list[Slot]]
+    alike = {kind: [] for kind, count in counts.items() if count >= few}
+    for slot, kind in zip(slots, kinds, strict=True) if alike else ():
+        if kind in alike:
+            alike[kind].append(slot)
+    return alike

@@ -17,7 +17,7 @@ Source: Mesos, docs/quota.md; src/master/allocator/mesos/hierarchical.cpp (__all
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import inf
-from operator import le, sub
+from operator import itemgetter, le, sub
 from typing import NamedTuple
 
 from mesosphere.kernel.resources import Amount, Identity, Resources, quantity
@@ -60,11 +60,11 @@ class Budget:
         self._owed: Sequence[int] = required
         self.surplus: list[float] = [inf] * len(names)
         if self.unmet:
-            sums = [sum(column) for column in zip(*free, strict=True)] or [0] * len(names)
             # What nobody is guaranteed more of is not held back.
+            listed = list(free)
             self.surplus = [
-                max(have - need, 0) if need else inf
-                for have, need in zip(sums, required, strict=True)
+                max(sum(map(itemgetter(place), listed)) - need, 0) if need else inf
+                for place, need in enumerate(required)
             ]
         self._allowed: dict[str, Sequence[float]] = {}
 
@@ -135,55 +135,45 @@ class Budget:
 
 
 class Rations:
-    """How often a part may be given whole to roles, counted down.
+    """How often a part may be given whole to roles, counted down by who gives.
 
-    `is_owed`: in the round for guarantees, where each role may take of what is not surplus, and
-    only as long as that brings it nearer to its guarantee.
+    `left` is by role, once it was asked for (`of`); `total` is for all roles together. `is_owed`:
+    in the round for guarantees, where each role may take of what is not surplus, and only as long
+    as that brings it nearer to its guarantee.
     """
 
     def __init__(self, budget: Budget, open_part: Vector, is_owed: bool) -> None:
         self._budget = budget
         self._part = open_part
         self._is_owed = is_owed
-        self._all = inf if is_owed else _times(budget.surplus, open_part)
-        self._left: dict[str, float] = {}
-        self._taken: dict[str, int] = {}
+        self._settled: dict[str, float] = {}  # what was left of each when it was settled last
+        self.left: dict[str, float] = {}
+        self.total = inf if is_owed else _times(budget.surplus, open_part)
 
-    def take(self, top: str) -> bool:
-        """Count one for a role; False: it can't be given whole, or is for a guarantee."""
-        left = self._left.get(top)
+    def of(self, top: str) -> float:
+        """How often a role may be given the part whole; 0 if it is owed, outside of that round."""
+        left = self.left.get(top)
         if left is None:
             unmet = self._budget.unmet.get(top)
             if self._is_owed:
                 left = 0 if unmet is None else self._times_owed(top, unmet)
             else:
-                allowed = self._budget.allowance(top)
-                left = _times(allowed, self._part) if unmet is None else 0
-        if left < 1 or self._all < 1:
-            return False
-        self._count(top, left, 1)
-        return True
+                left = 0 if unmet is not None else _times(self._budget.allowance(top), self._part)
+            left = self.left[top] = self._settled[top] = min(left, COUNT_LIMIT)
+        return left
 
     def all_owed(self) -> int:
         """How many parts may be given whole to all roles that are owed something."""
         unmet = self._budget.unmet.items()
         return int(min(sum(self._times_owed(top, each) for top, each in unmet), COUNT_LIMIT))
 
-    def put_back(self, top: str) -> None:
-        """What was counted last was not given."""
-        self._count(top, self._left[top], -1)
-
-    def _count(self, top: str, left: float, by: int) -> None:
-        self._left[top] = left - by
-        self._all -= by
-        self._taken[top] = self._taken.get(top, 0) + by
-
     def settle(self) -> None:
         """Take what was counted out of the budget."""
-        for top, count in self._taken.items():
+        for top, left in self.left.items():
+            count = int(self._settled[top] - left)
             if count:
                 self._budget.spend(top, [count * each for each in self._part])
-        self._taken.clear()
+                self._settled[top] = left
 
     def _times_owed(self, top: str, unmet: Sequence[int]) -> float:
         bounds = [

@@ -18,15 +18,24 @@ Source: Mesos, docs/allocation-module.md; src/master/allocator/mesos/sorter/drf/
 """
 
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
-from operator import add, sub, truediv
+from collections.abc import Hashable, Iterator, Sequence
+from operator import add, attrgetter, sub, truediv
 from typing import Any, Optional
 
 from mesosphere.kernel.resources import Identity, Resources, quantity
 
 LEAF = "."
+KINDS_LIMIT = 20_000
+"""Kinds of agents that are remembered; then new ones begin."""
+
 Vector = Sequence[int]
 Entry = tuple[float, int, str, Any]
+
+
+class Kind:
+    """Agents of one kind are alike for everybody. Two kinds may be of the same agents."""
+
+    __slots__ = ()
 
 
 class Share:
@@ -44,19 +53,21 @@ class Share:
 
 
 class Client(Share):
-    """A framework in a role. `claimant` is None while it is not to be offered anything."""
+    """A framework in a role. `claimant` is None while it is not to be offered anything; those of
+    one `kin` can take the same."""
 
-    __slots__ = ("claimant",)
+    __slots__ = ("claimant", "kin")
 
     def __init__(self, path: str, width: int, parent: "Node"):
         super().__init__(path, width, parent)
         self.claimant: Any = None
+        self.kin: Hashable = None
 
 
 class Node(Share):
     """A role with child roles, or a leaf with frameworks. `live` counts claimants below it."""
 
-    __slots__ = ("children", "clients", "live", "order", "role")
+    __slots__ = ("children", "clients", "live", "order", "role", "takers")
 
     def __init__(self, path: str, role: str, width: int, parent: Optional["Node"], weight: float):
         super().__init__(path, width, parent, weight)
@@ -65,6 +76,11 @@ class Node(Share):
         self.clients: dict[str, Client] = {}
         self.live = 0
         self.order: list[Entry] | None = None
+        self.takers: list[Any] | None = None  # who takes part, by path; None: to be made anew
+
+    def forget_takers(self) -> None:
+        """Somebody takes part or does so no more."""
+        self.order = self.takers = None
 
 
 class Tree:
@@ -82,6 +98,7 @@ class Tree:
         self._open: dict[str, Vector] = {}  # top role -> allocated, neither reserved nor revocable
         self._reserved: dict[str, Vector] = {}  # top role -> reserved to it and those below
         self.weights: dict[str, float] = {}
+        self._kinds: dict[tuple[int, ...], Kind] = {}
         for name in ("cpus", "mem", "disk", "gpus"):
             self._add_name(name)
 
@@ -126,6 +143,15 @@ class Tree:
         for place, size in special:
             rest[place] -= size
         return whole, rest
+
+    def kind_of(self, what: tuple[int, ...]) -> Kind:
+        """The kind of agents that these numbers say all about."""
+        kind = self._kinds.get(what)
+        if kind is None:
+            if len(self._kinds) >= KINDS_LIMIT:
+                self._kinds.clear()
+            kind = self._kinds[what] = Kind()
+        return kind
 
     def as_scalars(self, vector: Vector) -> dict[str, int]:
         """A vector by names, without what is zero."""
@@ -195,9 +221,10 @@ class Tree:
             node = client.parent
             while node is not None:
                 node.live += by
-                node.order = None
+                node.forget_takers()
                 node = node.parent
         client.claimant = claimant
+        client.kin = None if claimant is None else claimant.kin
 
     def claimants(self) -> Iterator[tuple[str, Client]]:
         """Every (role, framework) that is to be offered something."""
@@ -231,7 +258,7 @@ class Tree:
             del self._leaves[role]
             if leaf.path != role:
                 assert leaf.parent is not None
-                leaf.parent.order = None
+                leaf.parent.forget_takers()
                 del leaf.parent.children[LEAF]
             self._prune(role)
 
@@ -252,7 +279,7 @@ class Tree:
     def _add_virtual_leaf(self, node: Node) -> Node:
         leaf = Node(f"{node.path}/{LEAF}", node.role, len(self.names), node, 1.0)
         node.children[LEAF] = leaf
-        node.order = None
+        node.forget_takers()
         return leaf
 
     def _ensure(self, role: str) -> Node:
@@ -264,7 +291,7 @@ class Tree:
                 self._make_room(parent)
                 node = Node(path, path, len(self.names), parent, self.weights.get(path, 1.0))
                 self._nodes[path] = parent.children[name] = node
-                parent.order = None
+                parent.forget_takers()
             parent = node
         return parent
 
@@ -285,13 +312,14 @@ class Tree:
             del self._nodes[node.path]
             parent = node.parent
             del parent.children[node.path.rpartition("/")[2]]
-            parent.order = None
+            parent.forget_takers()
             node = parent
         leaf = node.children.get(LEAF)
         if leaf is not None and len(node.children) == 1:
             # It has no child roles any more: it is the leaf itself again.
             node.children = {}
-            node.clients, node.order = leaf.clients, None
+            node.clients = leaf.clients
+            node.forget_takers()
             for client in node.clients.values():
                 client.parent = node
             self._leaves[node.path] = node
@@ -322,8 +350,7 @@ class Tree:
 
     def grant(self, client: Client, top: str, whole: Vector, free: Vector) -> None:
         """The same as `allocate` within a cycle: the orders are kept up to date."""
-        known = self._open.get(top)
-        self._open[top] = list(map(add, known, free)) if known is not None else free
+        self.charge_open(top, free)
         divisors = self.divisors
         share: Any = client
         parent = client.parent
@@ -348,42 +375,53 @@ class Tree:
 
     def grant_many(self, given: dict[Client, int], whole: Vector, free: Vector) -> None:
         """The same as `allocate`: so many times the same to each."""
-        counts: dict[Share, int] = {}
         tops: dict[str, int] = {}
         for client, count in given.items():
             top = client.claimant.top
             tops[top] = tops.get(top, 0) + count
-            share: Share = client
-            while share.parent is not None:
-                counts[share] = counts.get(share, 0) + count
-                share = share.parent
         times: dict[int, Vector] = {1: whole}
-        for share, count in counts.items():
-            amounts = times.get(count)
-            if amounts is None:
-                amounts = times[count] = [count * each for each in whole]
-            share.held = list(map(add, share.held, amounts))
-            share.count += count
-            share.entry = None
-            if share.parent is not None:
-                share.parent.order = None
+        counts: dict[Share, int] = dict(given.items())
+        while counts:
+            above: dict[Share, int] = {}
+            for share, count in counts.items():
+                parent = share.parent
+                if parent is None:
+                    continue
+                amounts = times.get(count)
+                if amounts is None:
+                    amounts = times[count] = [count * each for each in whole]
+                share.held = list(map(add, share.held, amounts))
+                share.count += count
+                share.entry = parent.order = None
+                above[parent] = above.get(parent, 0) + count
+            counts = above
         for top, count in tops.items():
-            known = self._open.get(top) or [0] * len(self.names)
-            self._open[top] = [have + count * each for have, each in zip(known, free, strict=True)]
+            self.charge_open(top, [count * each for each in free])
+
+    def charge_open(self, top: str, amounts: Vector) -> None:
+        """Count what quota counts for a top role."""
+        known = self._open.get(top)
+        self._open[top] = list(map(add, known, amounts)) if known is not None else amounts
 
     # --- order ----------------------------------------------------------------------------------
+
+    def takers(self, node: Node) -> list[Any]:
+        """The children of a node, or frameworks of a leaf, that take part, by their paths."""
+        if node.takers is None:
+            shares: list[Any]
+            if node.children:
+                shares = [child for child in node.children.values() if child.live]
+            else:
+                shares = [one for one in node.clients.values() if one.claimant is not None]
+            node.takers = sorted(shares, key=attrgetter("path"))
+        return node.takers
 
     def order_of(self, node: Node) -> list[Entry]:
         """The entries of a node's children, or of a leaf's frameworks, the most deserving first."""
         if node.order is None:
             divisors = self.divisors
-            shares: list[Share]
-            if node.children:
-                shares = [child for child in node.children.values() if child.live]
-            else:
-                shares = [one for one in node.clients.values() if one.claimant is not None]
             listed: list[Entry] = []
-            for share in shares:
+            for share in self.takers(node):
                 entry = share.entry
                 if entry is None:
                     dominant = max(map(truediv, share.held, divisors)) / share.weight
@@ -392,6 +430,13 @@ class Tree:
             listed.sort()
             node.order = listed
         return node.order
+
+    def reorder(self, node: Node, entries: list[Entry]) -> None:
+        """Those who take part were served by the caller: their entries now, in any order."""
+        for entry in entries:
+            share = entry[3]
+            share.count, share.entry = entry[1], entry
+        node.order = sorted(entries)
 
     def _dominant(self, share: Share) -> float:
         largest: float = max(map(truediv, share.held, self.divisors))
