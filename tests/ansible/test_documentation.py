@@ -62,6 +62,7 @@ def test_a_fragment_documents_the_arguments_that_modules_share(
 def test_ansible_doc_prints_every_module_with_its_shared_options() -> None:
     asked = [str(Path(sys.executable).with_name("ansible-doc")), "--json", "-t", "module", *MODULES]
     printed = subprocess.run(asked, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert printed.stderr == ""
     pages = json.loads(printed.stdout)
     assert sorted(pages) == MODULES
     for name, page in pages.items():
