@@ -127,10 +127,12 @@ class Containerizer:
         try:
             async with self._slots:
                 pid = await self._prepare_and_start(name, plan, launch)
-        except WorkFailed as failed:
+        except (WorkFailed, ValueError, OverflowError) as failed:
+            # The host's own calls refuse null bytes, numbers without end and the like.
             self._launching.pop(name, None)
             self._forget_files(name)
-            node.deliver(ContainerFailed(name, failed.phase, str(failed)), cause)
+            phase = getattr(failed, "phase", "launch")
+            node.deliver(ContainerFailed(name, phase, str(failed)), cause)
             return
         self._launching.pop(name, None)
         self._running[name] = pid

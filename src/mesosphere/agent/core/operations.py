@@ -340,20 +340,15 @@ class Operations:
     # --- tasks ---------------------------------------------------------------------------
 
     def missing(self, resources: Iterable[Resource]) -> str:
-        """What of a task's resources this agent would have to have reserved; "" if nothing."""
-        special = [
-            each
-            for each in resources
-            if each.reservations or each.disk or each.role not in (None, "*")
-        ]
-        if not special:
-            return ""
+        """What of a task's resources this agent lacks or has not reserved; "" if nothing."""
         total = self._state.total
-        wanted = as_held(from_wire(special).allocated_to(None), total)
-        needed: Resources = each_once(checkpointed(wanted))
-        if total.contains(needed):
+        wanted = each_once(as_held(from_wire(list(resources)).allocated_to(None), total))
+        if total.contains(wanted):
             return ""
-        lacking = format_resources(needed - total)
-        return (
-            f"The checkpointed resources being used by the task are unknown to the agent: {lacking}"
-        )
+        lacking = wanted - total
+        if unknown := checkpointed(lacking):
+            return (
+                "The checkpointed resources being used by the task are unknown to the agent: "
+                f"{format_resources(unknown)}"
+            )
+        return f"The agent does not have {format_resources(lacking)}"
