@@ -16,8 +16,8 @@ from mesosphere.chronos.core.commands import Rejected
 from mesosphere.chronos.core.machine import ChronosMachine, error_response, open_to_all
 from mesosphere.chronos.core.runs import job_name_of
 from mesosphere.chronos.core.schedule import format_utc
-from mesosphere.kernel.events import Event
 from mesosphere.kernel.http import (
+    Answer,
     Api,
     Request,
     Response,
@@ -29,8 +29,6 @@ from mesosphere.kernel.http import (
 )
 from mesosphere.wire.chronos import Job, job_document, parse_job
 from mesosphere.wire.errors import WireError
-
-Answer = Response | Event
 
 SEARCH_LIMIT = 10
 SEARCH_LIMIT_MOST = 100_000

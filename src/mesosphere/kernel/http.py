@@ -1,8 +1,9 @@
 """HTTP as values, and the route table that every `api` module declares.
 
 An `api` module is a tuple of `Route`s. A handler gets the machine's state and the `Request`; it
-returns a `Response` (a view: a pure read) or an `Event` (a command: the machine answers later with
-`Reply`, `StartStream` or `Proxy` for `request.id`). Both runtimes dispatch through `Router`.
+returns a `Response` (a view: a pure read), an `Unfinished` one (a large view: see `pages`) or an
+`Event` (a command: the machine answers later with `Reply`, `StartStream` or `Proxy` for
+`request.id`). Both runtimes dispatch through `Router`.
 """
 
 import base64
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from mesosphere.kernel.events import Event
+from mesosphere.kernel.pages import Page
 
 BODY_LIMIT_BYTES = 10 * 1024 * 1024
 """Largest request body the servers accept; a larger one is answered 413 and not read."""
@@ -43,12 +45,24 @@ class Response(msgspec.Struct, frozen=True, gc=False):
     body: bytes | tuple[bytes, ...] = b""
 
 
+class Unfinished(NamedTuple):
+    """A large answer in the making; `respond` makes the answer of the pieces of the whole page."""
+
+    page: Page
+    respond: Callable[[tuple[bytes, ...]], Response]
+
+
+Answer = Response | Unfinished | Event
+"""A view answers at once, a large one when it is made; a command is an event that the machine
+answers later."""
+
+
 class Route(NamedTuple):
     """`pattern` segments: literal, `{name}` for one segment, `{name...}` for the rest."""
 
     method: str
     pattern: str
-    handler: Callable[..., Response | Event]
+    handler: Callable[..., Answer]
     summary: str
 
 
@@ -183,7 +197,7 @@ class Api:
         *,
         not_found: Callable[[Request], Response] | None = None,
         not_allowed: Callable[[Request, tuple[str, ...]], Response] | None = None,
-        intercept: Callable[[Any, float, Request], Response | Event | None] | None = None,
+        intercept: Callable[[Any, float, Request], Answer | None] | None = None,
     ) -> None:
         self._router = router
         self._machine = machine
@@ -192,6 +206,13 @@ class Api:
         self._intercept = intercept
 
     def dispatch(self, now: float, request: Request) -> Response | Event:
+        """As `begin`, with what is unfinished made at once."""
+        answer = self.begin(now, request)
+        if isinstance(answer, Unfinished):
+            return answer.respond(answer.page.finish())
+        return answer
+
+    def begin(self, now: float, request: Request) -> Answer:
         """Answer or turn into a command. Handlers are called as handler(machine, now, request,
         **parameters). `intercept` comes first (leader redirects, proxying)."""
         if self._intercept is not None:

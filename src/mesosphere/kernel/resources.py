@@ -15,6 +15,7 @@ Source: Mesos, docs/attributes-resources.md; src/common/resources.cpp and values
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 
@@ -303,13 +304,19 @@ EMPTY = Resources()
 
 
 def sum_of(parts: Iterable[Resources]) -> Resources:
-    """What many resources are together; cheaper than adding one by one."""
+    """What many resources are together; cheaper than adding one by one.
+
+    Cheapest where many are the same object, as the resources of an app's tasks are.
+    """
     amounts: dict[Identity, Amount] = {}
     others: dict[Identity, list[Amount]] = {}  # ranges and sets
-    for part in parts:
+    parts = list(parts)
+    counts = Counter(map(id, parts))
+    for part in {id(part): part for part in parts}.values():
+        count = counts[id(part)]
         for identity, amount in part._amounts.items():
             if isinstance(amount, int):
-                amounts[identity] = amounts.get(identity, 0) + amount  # type: ignore[operator]
+                amounts[identity] = amounts.get(identity, 0) + amount * count  # type: ignore[operator]
             else:
                 others.setdefault(identity, []).append(amount)
     for identity, listed in others.items():

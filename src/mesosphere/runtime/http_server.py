@@ -179,8 +179,12 @@ class HttpServer:
     def take(self, connection: Connection, request: Request) -> None:
         """A request has come in."""
         self._open[request.id] = connection
-        with _Answering(self, request.id):
+        with self.answering(request.id):
             self._on_request(request)
+
+    def answering(self, request: str) -> "_Answering":
+        """Within it, a failure is logged and answers the request."""
+        return _Answering(self, request)
 
     def flush_soon(self, connection: Connection) -> None:
         """A connection has something to write, at the end of the loop's turn."""

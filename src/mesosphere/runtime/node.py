@@ -37,7 +37,7 @@ from mesosphere.kernel.events import (
     TimerFired,
 )
 from mesosphere.kernel.exit_codes import ExitCode
-from mesosphere.kernel.http import Api, Request, Response
+from mesosphere.kernel.http import Api, Request, Response, Unfinished
 from mesosphere.kernel.machine import Machine
 from mesosphere.runtime import files, gauges
 from mesosphere.runtime.collector import Collector, tune
@@ -46,6 +46,7 @@ from mesosphere.runtime.disk import Disk, Job
 from mesosphere.runtime.http_client import HttpClient
 from mesosphere.runtime.http_server import HttpServer, bind
 from mesosphere.runtime.logs import Log, adopt_libraries
+from mesosphere.runtime.pages import PageMaker
 from mesosphere.runtime.store import Store, StoreInDoubt, StoreRefused
 
 SAMPLE_INTERVAL_S = 10.0
@@ -95,6 +96,7 @@ class Node:
         self._step_s = 0.0
         self.client = HttpClient()
         self.server: HttpServer | None = None
+        self._pages: PageMaker | None = None
         self.store: Store | None = None
 
     # --- the way in ---------------------------------------------------------------------------
@@ -190,6 +192,7 @@ class Node:
                 listener, self._on_request, self._on_stream_closed, "mesosphere",
                 streamed_bodies=self._streamed_bodies,
             )  # fmt: skip
+            self._pages = PageMaker(self.server)
             serving = loop.create_task(self.server.run())
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
             loop.add_signal_handler(number, self._on_signal, number)
@@ -267,11 +270,13 @@ class Node:
         self.deliver(StreamClosed(stream, reason))
 
     def _on_request(self, request: Request) -> None:
-        assert self._api is not None and self.server is not None
+        assert self._api is not None and self.server is not None and self._pages is not None
         # A handler that fails is answered 500 by the server and logged; the daemon lives on.
-        answer = self._api.dispatch(self.now(), request)
+        answer = self._api.begin(self.now(), request)
         if isinstance(answer, Response):
             self.server.reply(request.id, answer)
+        elif isinstance(answer, Unfinished):
+            self._pages.answer(request.id, answer)
         else:
             self.deliver(answer)
 

@@ -361,11 +361,12 @@ class World:
                 *framework.unreachable.values(),
                 *framework.completed,
             ):
-                assert pieces.tasks([record])[0] == b"," + msgspec.json.encode(entries.task(record))
+                anew = entries.task(record.task, record.resources, record.role)
+                assert pieces.task(record, record.task) == msgspec.json.encode(anew)
         for agent in state.agents.values():
-            for full in (False, True):
-                shown = msgspec.json.encode(entries.agent(agent, full))
-                assert pieces.agent(agent, full) == b"," + shown
+            values = pieces.values_of(agent)
+            shown = msgspec.json.encode(entries.agent(entries.AgentValues._make(values)))
+            assert pieces.agent(agent, values) == shown
 
     def _check_tree(self, charged: dict[tuple[str, str], dict[str, int]]) -> None:
         tree = self.machine.tree

@@ -81,10 +81,10 @@ ROUTES: tuple[Route, ...] = (
 class _Aliases(Api):
     """`.json` at the end of a path is an old way to say the same."""
 
-    def dispatch(self, now: float, request: Request) -> Answer:
+    def begin(self, now: float, request: Request) -> Answer:
         if request.path.endswith(".json"):
             request = msgspec.structs.replace(request, path=request.path.removesuffix(".json"))
-        return super().dispatch(now, request)
+        return super().begin(now, request)
 
 
 def api(machine: MasterMachine) -> Api:

@@ -6,7 +6,7 @@ Source: Mesos, src/master/readonly_handler.cpp, src/master/http.cpp.
 from urllib.parse import parse_qs
 
 from mesosphere.kernel.http import Request, text_response
-from mesosphere.master.api.answers import Answer, json_answer, whole_number
+from mesosphere.master.api.answers import Answer, json_answer, page_answer, whole_number
 from mesosphere.master.core import commands
 from mesosphere.master.core.machine import MasterMachine
 from mesosphere.master.views import legacy, registry
@@ -17,22 +17,24 @@ TASKS_LIMIT_MOST = 100_000
 
 def show_state(master: MasterMachine, now: float, request: Request) -> Answer:
     """Everything."""
-    return json_answer(request, master.page("state", lambda: legacy.state(master)))
+    return page_answer(request, master.pages.get("state", lambda: legacy.state(master)))
 
 
 def show_summary(master: MasterMachine, now: float, request: Request) -> Answer:
     """Agents and frameworks with task counts."""
-    return json_answer(request, master.page("summary", lambda: legacy.state_summary(master)))
+    return page_answer(request, master.pages.get("summary", lambda: legacy.state_summary(master)))
 
 
 def show_agents(master: MasterMachine, now: float, request: Request) -> Answer:
     """Agents with full resources."""
-    return json_answer(request, legacy.agents(master, request.first("slave_id")))
+    wanted = request.first("slave_id")
+    return page_answer(request, master.pages.apart(lambda: legacy.agents(master, wanted)))
 
 
 def show_frameworks(master: MasterMachine, now: float, request: Request) -> Answer:
     """Frameworks with tasks."""
-    return json_answer(request, legacy.frameworks(master, request.first("framework_id")))
+    wanted = request.first("framework_id")
+    return page_answer(request, master.pages.apart(lambda: legacy.frameworks(master, wanted)))
 
 
 def show_tasks(master: MasterMachine, now: float, request: Request) -> Answer:
@@ -41,15 +43,17 @@ def show_tasks(master: MasterMachine, now: float, request: Request) -> Answer:
     offset = whole_number(request, "offset", 0, TASKS_LIMIT_MOST)
     if limit is None or offset is None:
         return text_response(400, "'limit' and 'offset' must be whole numbers\n")
-    found = legacy.tasks(
-        master,
-        limit,
-        offset,
-        request.first("order") == "asc",
-        request.first("framework_id"),
-        request.first("task_id"),
+    page = master.pages.apart(
+        lambda: legacy.tasks(
+            master,
+            limit,
+            offset,
+            request.first("order") == "asc",
+            request.first("framework_id"),
+            request.first("task_id"),
+        )
     )
-    return json_answer(request, found)
+    return page_answer(request, page)
 
 
 def show_registry(master: MasterMachine, now: float, request: Request) -> Answer:

@@ -45,6 +45,7 @@ from mesosphere.kernel.exit_codes import ExitCode
 from mesosphere.kernel.http import Response
 from mesosphere.kernel.ids import IdSource
 from mesosphere.kernel.ledger import EPOCH
+from mesosphere.kernel.pages import Pages
 from mesosphere.kernel.verbosity import Verbosity, VerbosityChanged
 from mesosphere.master.core import (
     agents,
@@ -116,6 +117,7 @@ class MasterMachine:
         self.timings = Timings()
         self.revision = 0  # of what pages show: the same number, the same pages
         self._pages: dict[str, tuple[int, Any]] = {}
+        self.pages = Pages(lambda: self.revision)
         self.dirty: dict[str, None] = {}  # agents for the next allocation cycle
         self.to_ping: list[list[str]] = []  # what is left of the round
         self.ping_delay_s = 0.0
@@ -234,6 +236,7 @@ class MasterMachine:
     def _sampled(self, now: float, event: Sampled) -> None:
         self.gauges = event.values
         self._pages.clear()  # large ones are not kept for nobody
+        self.pages.forget()
 
     def _step_timed(self, now: float, event: StepTimed) -> None:
         self.timings.allocation_run.add(event.duration_s)
@@ -363,7 +366,7 @@ def _is_quiet(event: Event) -> bool:
     if isinstance(event, commands.AgentCalled):
         return event.call.type == "PONG"
     if isinstance(event, TimerFired):
-        return event.name == HEARTBEAT_TIMER
+        return event.name in (HEARTBEAT_TIMER, PING_TIMER)
     return isinstance(event, commands.OperatorSubscribed | commands.FileWanted | Sampled)
 
 

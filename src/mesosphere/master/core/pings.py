@@ -42,4 +42,5 @@ def ask_some(master: "MasterMachine", now: float) -> None:
         if agent.stream is not None:
             master.out.append(Send(agent.stream, PING))
     if master.state.removals:
+        master.revision += 1
         removals.run(master, now)

@@ -28,6 +28,7 @@ def _listed(resources: Resources) -> list[mesos.Resource]:
 
 def agent_entry(found: Agent) -> answers.AgentEntry:
     """An agent. `active`: it is connected and was not deactivated."""
+    allocated, held_out = found.by_payer()
     return answers.AgentEntry(
         agent_info=found.info,
         active=found.is_connected and found.is_active,
@@ -37,8 +38,8 @@ def agent_entry(found: Agent) -> answers.AgentEntry:
         registered_time=_time(found.registered_at),
         reregistered_time=_time(found.reregistered_at),
         total_resources=_listed(found.total),
-        allocated_resources=_listed(found.allocated),
-        offered_resources=_listed(found.held_out),
+        allocated_resources=_listed(allocated),
+        offered_resources=_listed(held_out),
         capabilities=[mesos.AgentCapability(type=name) for name in found.capabilities],
         drain_info=found.drain,
         estimated_drain_start_time=_time(found.drain_began_at),

@@ -24,7 +24,10 @@ TaskKey = tuple[str, str]  # framework id, task id
 
 @dataclass(slots=True)
 class TaskRecord:
-    """A task of the master's. `resources` are without allocation; `role` says who pays."""
+    """A task of the master's. `resources` are without allocation; `role` says who pays.
+
+    Once it is in the books, `task` is replaced when it changes, never changed in place.
+    """
 
     task: mesos.Task
     resources: Resources
@@ -34,7 +37,7 @@ class TaskRecord:
     is_removed_on_ack: bool = False
     kill_wanted: bool = False
     acknowledged: bytes | None = None  # the update that was acknowledged last
-    shown: tuple[Any, ...] | None = field(default=None, compare=False)  # belongs to views.pieces
+    shown: tuple[mesos.Task, bytes] | None = field(default=None, compare=False)  # by views.pieces
 
     @property
     def key(self) -> TaskKey:
@@ -117,7 +120,7 @@ class Agent:
     offers: dict[str, Offer] = field(default_factory=dict)
     operations: dict[bytes, mesos.OperationRecord] = field(default_factory=dict)
     slot: Slot | None = None  # made by the first cycle that sees it
-    shown: tuple[Any, dict[Any, bytes]] | None = field(default=None, compare=False)  # as above
+    shown: tuple[Any, bytes] | None = field(default=None, compare=False)  # as above
     _free: tuple[Resources, Resources, Resources, Resources, Resources] | None = None
 
     @property
@@ -139,22 +142,13 @@ class Agent:
         roles |= {offer.role: None for offer in self.offers.values()}
         return tuple(roles)
 
-    @property
-    def allocated(self) -> Resources:
-        """What is used, each part allocated to the role that pays for it."""
+    def by_payer(self) -> tuple[Resources, Resources]:
+        """What is used and what is offered, each part allocated to the role that pays for it."""
         payers = self.payers
         if len(payers) == 1:
-            return self.used.allocated_to(payers[0])
+            return self.used.allocated_to(payers[0]), self.offered.allocated_to(payers[0])
         used = [each for each in self.tasks.values() if each.holds_resources]
-        return _with_roles((*used, *self.executors.values()))
-
-    @property
-    def held_out(self) -> Resources:
-        """What is offered, each part allocated to the role of its offer."""
-        payers = self.payers
-        if len(payers) == 1:
-            return self.offered.allocated_to(payers[0])
-        return _with_roles(self.offers.values())
+        return _with_roles((*used, *self.executors.values())), _with_roles(self.offers.values())
 
     @property
     def free(self) -> Resources:

@@ -5,6 +5,7 @@ state never changes; updates without uuid are the master's own, sent once and ne
 Source: Mesos, src/master/master.cpp (updateTask, statusUpdate, acknowledge, reconcile).
 """
 
+from copy import copy
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -100,8 +101,11 @@ def discharge(master: "MasterMachine", record: TaskRecord) -> None:
 def move(
     master: "MasterMachine", record: TaskRecord, status: mesos.TaskStatus, latest: str | None = None
 ) -> bool:
-    """Take a status into a task: state, statuses, resources. False: nothing changed."""
-    task = record.task
+    """Take a status into a task: state, statuses, resources. False: nothing changed.
+
+    What shows the task meanwhile keeps the old one: a changed task is another task.
+    """
+    task = record.task = copy(record.task)
     state = latest or status.state
     step = TASK.step(task.state, state)
     changed = not task.statuses or task.statuses[-1].state != status.state
@@ -192,6 +196,7 @@ def take_update(master: "MasterMachine", now: float, agent: Agent, update: link.
         return
     if record is not None and record.task.agent_id.value == agent.id:
         move(master, record, status, update.latest_state)
+        # Of the task that `move` has just made, which nobody has seen.
         record.task.status_update_state = status.state
         record.task.status_update_uuid = status.uuid
     master.state.count("master/valid_status_updates")

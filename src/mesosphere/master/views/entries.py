@@ -5,13 +5,48 @@ Source: Mesos, src/master/readonly_handler.cpp, src/common/http.cpp.
 """
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from mesosphere.kernel.resources import Resources, compact
-from mesosphere.master.core.state import Agent, Framework, Offer, TaskRecord
+from mesosphere.master.core.state import Framework, Offer
 from mesosphere.wire import mesos
 from mesosphere.wire.mesos import codec
 from mesosphere.wire.mesos.resources_codec import Format, from_wire, to_wire
+
+_COMMON_LIMIT = 4_096
+
+
+_common: dict[int, tuple[object, msgspec.Raw]] = {}
+"""The JSON of what many tasks share as one object that never changes, by that object's id."""
+
+
+def _remember(shared: object, plain: Any) -> tuple[object, msgspec.Raw]:
+    """Keep the JSON of an object, and the object, so that its id stays its own."""
+    if len(_common) >= _COMMON_LIMIT:
+        _common.clear()
+    known = _common[id(shared)] = (shared, msgspec.Raw(msgspec.json.encode(plain)))
+    return known
+
+
+class AgentValues(NamedTuple):
+    """What an agent's entry depends on, in the names of `Agent`; none of it changes in place."""
+
+    id: str
+    info: mesos.AgentInfo
+    total: Resources
+    version: str
+    pid: str
+    registered_at: float
+    capabilities: tuple[str, ...]
+    reregistered_at: float | None
+    is_connected: bool
+    is_active: bool
+    drain: mesos.DrainInfo | None
+    drain_began_at: float | None
+    used: Resources
+    offered: Resources
 
 
 def attributes(listed: Iterable[mesos.Attribute]) -> dict[str, Any]:
@@ -42,9 +77,9 @@ def status(found: mesos.TaskStatus) -> dict[str, Any]:
     return shown
 
 
-def task(record: TaskRecord) -> dict[str, Any]:
-    """A task."""
-    found = record.task
+def task(found: mesos.Task, resources: Resources, role: str) -> dict[str, Any]:
+    """A task, what it holds, and who pays."""
+    held = _common.get(id(resources)) or _remember(resources, compact(resources))
     shown: dict[str, Any] = {
         "id": found.task_id.value,
         "name": found.name,
@@ -52,20 +87,24 @@ def task(record: TaskRecord) -> dict[str, Any]:
         "executor_id": "" if found.executor_id is None else found.executor_id.value,
         "slave_id": found.agent_id.value,
         "state": found.state,
-        "resources": compact(record.resources),
-        "role": record.role,
+        "resources": held[1],
+        "role": role,
         "statuses": [status(entry) for entry in found.statuses],
     }
     if found.user is not None:
         shown["user"] = found.user
-    if found.labels is not None:
-        shown["labels"] = codec.to_plain(found.labels.labels)
+    labels = found.labels
+    if labels is not None:
+        known = _common.get(id(labels)) or _remember(labels, codec.to_plain(labels.labels))
+        shown["labels"] = known[1]
     if found.limits:
         shown["limits"] = {name: codec.to_plain(most.value) for name, most in found.limits.items()}
-    for name in ("discovery", "container", "health_check"):
-        value = getattr(found, name)
-        if value is not None:
-            shown[name] = codec.to_plain(value)
+    if found.discovery is not None:
+        shown["discovery"] = codec.to_plain(found.discovery)
+    if found.container is not None:
+        shown["container"] = codec.to_plain(found.container)
+    if found.health_check is not None:
+        shown["health_check"] = codec.to_plain(found.health_check)
     return shown
 
 
@@ -100,9 +139,10 @@ def offer(found: Offer) -> dict[str, Any]:
     }
 
 
-def agent(found: Agent, full: bool = False) -> dict[str, Any]:
-    """An agent; `full` adds the resources in the operator's form (`/slaves`)."""
+def agent(found: AgentValues) -> dict[str, Any]:
+    """An agent."""
     reserved = found.total.reserved()
+    total = compact(found.total)
     shown: dict[str, Any] = {
         "id": found.id,
         "hostname": found.info.hostname,
@@ -110,11 +150,11 @@ def agent(found: Agent, full: bool = False) -> dict[str, Any]:
         "attributes": attributes(found.info.attributes),
         "pid": found.pid,
         "registered_time": found.registered_at,
-        "resources": compact(found.total),
+        "resources": total,
         "used_resources": compact(found.used),
         "offered_resources": compact(found.offered),
         "reserved_resources": {role: compact(part) for role, part in reserved.items()},
-        "unreserved_resources": compact(found.total.unreserved()),
+        "unreserved_resources": compact(found.total.unreserved()) if reserved else total,
         "active": found.is_connected and found.is_active,
         "deactivated": not found.is_active,
         "version": found.version,
@@ -128,12 +168,18 @@ def agent(found: Agent, full: bool = False) -> dict[str, Any]:
         shown["drain_info"] = codec.to_plain(found.drain)
     if found.drain_began_at is not None:
         shown["estimated_drain_start_time_seconds"] = found.drain_began_at
-    if full:
-        shown["reserved_resources_full"] = {role: _full(part) for role, part in reserved.items()}
-        shown["unreserved_resources_full"] = _full(found.total.unreserved())
-        shown["used_resources_full"] = _full(found.allocated)
-        shown["offered_resources_full"] = _full(found.held_out)
     return shown
+
+
+def full_resources(total: Resources, used: Resources, offered: Resources) -> dict[str, Any]:
+    """What `/slaves` adds to an agent: its resources in the operator's form, by who pays."""
+    reserved = total.reserved()
+    return {
+        "reserved_resources_full": {role: _full(part) for role, part in reserved.items()},
+        "unreserved_resources_full": _full(total.unreserved()),
+        "used_resources_full": _full(used),
+        "offered_resources_full": _full(offered),
+    }
 
 
 def _full(resources: Resources) -> Any:

@@ -4,15 +4,17 @@ The big ones come in pieces (see `pieces`): encoded once for each task and agent
 Source: Mesos, src/master/readonly_handler.cpp, src/common/http.cpp.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import msgspec
+
 from mesosphere import MESOS_VERSION
+from mesosphere.kernel.pages import Slices
 from mesosphere.master.core.config import MASTER_CAPABILITIES
 from mesosphere.master.core.machine import MasterMachine
 from mesosphere.master.core.state import Framework, TaskRecord
 from mesosphere.master.views import entries, pieces
-from mesosphere.master.views.pieces import Chunks
 from mesosphere.wire import mesos
 from mesosphere.wire.mesos import codec
 
@@ -34,6 +36,7 @@ COUNTED_STATES = (
     "TASK_ERROR",
     "TASK_UNREACHABLE",
 )
+COUNTED_PER_SLICE = 4_096
 
 
 def version() -> dict[str, Any]:
@@ -59,33 +62,43 @@ def _domain(domain: mesos.DomainInfo | None) -> dict[str, Any]:
     return {} if domain is None else {"domain": codec.to_plain(domain)}
 
 
-def _executors(master: MasterMachine) -> dict[str, list[dict[str, Any]]]:
-    """The custom executors of each framework, with their agents."""
-    shown: dict[str, list[dict[str, Any]]] = {}
+Executors = dict[str, list[tuple[mesos.ExecutorInfo, str]]]
+"""By framework: the custom executors and their agents."""
+
+
+def _executors(master: MasterMachine) -> Executors:
+    shown: Executors = {}
     for found in master.state.agents.values():
         for (owner, _), record in found.executors.items():
-            shown.setdefault(owner, []).append(entries.executor(record.info, found.id, owner))
+            shown.setdefault(owner, []).append((record.info, found.id))
     return shown
 
 
-def _tasks(records: Iterable[TaskRecord]) -> Chunks:
+def _each(entry: Callable[[Any], Any], values: list[Any]) -> Slices:
+    """An array of small entries of what never changes."""
+    return pieces.listed(map(msgspec.json.encode, map(entry, values)))
+
+
+def _tasks(records: Iterable[TaskRecord]) -> Slices:
     return pieces.listed(pieces.tasks(records))
 
 
-def _framework(found: Framework, executors: list[dict[str, Any]]) -> Chunks:
+def _framework(found: Framework, executors: list[tuple[mesos.ExecutorInfo, str]]) -> Slices:
     return pieces.page(
         {
             **entries.framework(found),
             "tasks": _tasks(found.tasks.values()),
             "unreachable_tasks": _tasks(found.unreachable.values()),
             "completed_tasks": _tasks(found.completed),
-            "offers": [entries.offer(entry) for entry in found.offers.values()],
-            "executors": executors,
+            "offers": _each(entries.offer, list(found.offers.values())),
+            "executors": _each(
+                lambda held: entries.executor(held[0], held[1], found.id), executors
+            ),
         }
     )
 
 
-def _frameworks(master: MasterMachine, wanted: str | None = None) -> dict[str, Chunks]:
+def _frameworks(master: MasterMachine, wanted: str | None = None) -> dict[str, Slices]:
     executors = _executors(master)
     known = {
         "frameworks": master.state.frameworks.values(),
@@ -101,7 +114,7 @@ def _frameworks(master: MasterMachine, wanted: str | None = None) -> dict[str, C
     }
 
 
-def state(master: MasterMachine) -> Chunks:
+def state(master: MasterMachine) -> Slices:
     """`/state`."""
     known = master.state
     active = sum(1 for found in known.agents.values() if found.is_connected and found.is_active)
@@ -127,7 +140,7 @@ def state(master: MasterMachine) -> Chunks:
         },
         **_domain(master.info.domain),
         "flags": master.config.flags,
-        "slaves": pieces.listed([pieces.agent(found) for found in known.agents.values()]),
+        "slaves": pieces.listed(pieces.agents(known.agents.values())),
         "recovered_slaves": recovered_agents(master),
         **_frameworks(master),
         "orphan_tasks": [],
@@ -141,64 +154,92 @@ def state(master: MasterMachine) -> Chunks:
     return pieces.page(shown)
 
 
-def agents(master: MasterMachine, wanted: str | None) -> Chunks:
+def agents(master: MasterMachine, wanted: str | None) -> Slices:
     """`/slaves`."""
-    shown = [
-        pieces.agent(found, full=True)
-        for found in master.state.agents.values()
-        if wanted is None or found.id == wanted
-    ]
+    found = [each for each in master.state.agents.values() if wanted is None or each.id == wanted]
     return pieces.page(
-        {"slaves": pieces.listed(shown), "recovered_slaves": recovered_agents(master)}
+        {
+            "slaves": pieces.listed(pieces.full_agents(found)),
+            "recovered_slaves": recovered_agents(master),
+        }
     )
 
 
-def frameworks(master: MasterMachine, wanted: str | None) -> Chunks:
+def frameworks(master: MasterMachine, wanted: str | None) -> Slices:
     """`/frameworks`."""
     return pieces.page({**_frameworks(master, wanted), "unregistered_frameworks": []})
 
 
-def _counts(records: Iterable[TaskRecord]) -> dict[str, int]:
-    counts = dict.fromkeys(COUNTED_STATES, 0)
-    for record in records:
-        if record.task.state in counts:
-            counts[record.task.state] += 1
-    return counts
-
-
-def state_summary(master: MasterMachine) -> Chunks:
+def state_summary(master: MasterMachine) -> Slices:
     """`/state-summary`."""
     known = master.state
     shown: dict[str, Any] = {"hostname": master.info.hostname}
     if master.config.cluster is not None:
         shown["cluster"] = master.config.cluster
-    ended: dict[str, list[TaskRecord]] = {}
-    for found in known.frameworks.values():
-        for record in (*found.completed, *found.unreachable.values()):
-            ended.setdefault(record.task.agent_id.value, []).append(record)
-    shown["slaves"] = pieces.listed(
-        [
-            pieces.widened(
-                pieces.agent(found),
-                {
-                    **_counts([*found.tasks.values(), *ended.get(found.id, ())]),
-                    "framework_ids": list(dict.fromkeys(key[0] for key in found.tasks)),
-                },
-            )
-            for found in known.agents.values()
+    tasks = {
+        found.id: [
+            [record.task for record in records]
+            for records in (found.tasks.values(), found.unreachable.values(), found.completed)
         ]
-    )
-    shown["frameworks"] = [
-        {
-            **entries.framework(found),
-            **_counts([*found.tasks.values(), *found.completed, *found.unreachable.values()]),
-            "slave_ids": list(
-                dict.fromkeys(record.task.agent_id.value for record in found.tasks.values())
-            ),
-        }
         for found in known.frameworks.values()
+    }
+    frameworks = [entries.framework(found) for found in known.frameworks.values()]
+    return _summary(shown, pieces.agents_by_id(known.agents.values()), frameworks, tasks)
+
+
+Counts = dict[str, dict[str, int]]
+"""By agent or framework: state -> tasks."""
+
+
+def _summary(
+    shown: dict[str, Any],
+    agents: Iterator[dict[str, bytes]],
+    frameworks: list[dict[str, Any]],
+    tasks: dict[str, list[list[mesos.Task]]],
+) -> Slices:
+    of_agents: Counts = {}
+    of_frameworks: Counts = {name: dict.fromkeys(COUNTED_STATES, 0) for name in tasks}
+    on_agents: dict[str, dict[str, None]] = {}
+    of_framework: dict[str, dict[str, None]] = {name: {} for name in tasks}
+    none = dict.fromkeys(COUNTED_STATES, 0)
+    for name, (present, *past) in tasks.items():
+        for listed in (present, *past):
+            for start in range(0, len(listed), COUNTED_PER_SLICE):
+                part = listed[start : start + COUNTED_PER_SLICE]
+                _count(part, of_agents, of_frameworks[name])
+                if listed is present:
+                    for task in part:
+                        agent = task.agent_id.value
+                        of_framework[name][agent] = None
+                        on_agents.setdefault(agent, {})[name] = None
+                yield b""  # nothing is shown yet, but others have their turn
+
+    def widened(part: dict[str, bytes]) -> bytes:
+        found = [
+            pieces.widened(
+                piece, {**of_agents.get(name, none), "framework_ids": list(on_agents.get(name, ()))}
+            )
+            for name, piece in part.items()
+        ]
+        return b",".join(found)
+
+    shown["slaves"] = pieces.listed(map(widened, agents))
+    shown["frameworks"] = [
+        {**found, **of_frameworks[found["id"]], "slave_ids": list(of_framework[found["id"]])}
+        for found in frameworks
     ]
-    return pieces.page(shown)
+    yield from pieces.page(shown)
+
+
+def _count(tasks: list[mesos.Task], of_agents: Counts, own: dict[str, int]) -> None:
+    for task in tasks:
+        agent = task.agent_id.value
+        there = of_agents.get(agent)
+        if there is None:
+            there = of_agents[agent] = dict.fromkeys(COUNTED_STATES, 0)
+        if task.state in own:
+            own[task.state] += 1
+            there[task.state] += 1
 
 
 def tasks(
@@ -208,7 +249,7 @@ def tasks(
     ascending: bool,
     framework_id: str | None,
     task_id: str | None,
-) -> Chunks:
+) -> Slices:
     """`/tasks`: all tasks in order of their first status."""
     found = [
         record

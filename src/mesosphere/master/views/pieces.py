@@ -1,120 +1,149 @@
 """Big pages in pieces: the JSON of a task or an agent is encoded once and kept until it changes.
 
-A piece is kept on the object it shows, beside the values it was made of. Those never change in
-place: a changed task has another state or another list of statuses, a changed agent other
-resources. "The same values" is therefore "the same JSON", and nobody who changes a task has to
-think of pages. A page is a list of such pieces, which the server sends without joining it whole.
+A piece is kept on the object it shows, beside what it was made of. That never changes in place: a
+changed task is another task, a changed agent has other resources. "The same values" is therefore
+"the same JSON", and nobody who changes a task has to think of pages. The same holds between the
+slices of a page: what it shows is looked at when it begins, by the functions here, and encoded
+slice by slice, by what they return.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import Any
 
 import msgspec
 
+from mesosphere.kernel.pages import Slices
+from mesosphere.kernel.resources import Resources
 from mesosphere.master.core.state import Agent, TaskRecord
 from mesosphere.master.views import entries
+from mesosphere.wire import mesos
 
 _encode = msgspec.json.Encoder().encode
 
+TASKS_PER_SLICE = 128
+AGENTS_PER_SLICE = 64
 
-class Chunks(list[bytes]):
-    """JSON in parts; the parts may be shared with other pages."""
-
-
-NOT_SHOWN = (
-    "stream", "stream_id", "missed_pings", "tasks", "executors", "offers", "operations", "outage",
-    "slot", "shown",
-)  # fmt: skip
-"""Fields of an agent that its JSON does not depend on; `is_connected` stands for the stream."""
-
-_values_of_agent = attrgetter(
-    "is_connected",
-    *(
-        field.name
-        for field in fields(Agent)
-        if field.name not in NOT_SHOWN and not field.name.startswith("_")
-    ),
-)
+_values_of_agent = attrgetter(*entries.AgentValues._fields)
 
 
-def tasks(records: Iterable[TaskRecord]) -> list[bytes]:
-    """Tasks, each after a comma."""
-    found = []
-    for record in records:  # a hundred thousand, most of them unchanged: nothing is called
-        shown, task = record.shown, record.task
-        if (
-            shown is None
-            or shown[1] is not task.statuses
-            or shown[2] is not task.state
-            or shown[3] is not record.resources
-            or shown[4] is not record.role
-            or shown[5] is not task
-        ):
-            shown = record.shown = _show(record)
-        found.append(shown[0])
-    return found
+def tasks(records: Iterable[TaskRecord]) -> Slices:
+    """The members of a list of tasks, with commas between them."""
+    held = list(records)
+    return _tasks(held, [record.task for record in held])
 
 
-def _show(record: TaskRecord) -> tuple[Any, ...]:
-    piece = b"," + _encode(entries.task(record))
-    task = record.task
-    return piece, task.statuses, task.state, record.resources, record.role, task
+def _tasks(held: list[TaskRecord], shown: list[mesos.Task]) -> Slices:
+    for start in range(0, len(held), TASKS_PER_SLICE):
+        part = slice(start, start + TASKS_PER_SLICE)
+        yield b",".join(map(task, held[part], shown[part]))
 
 
-def agent(found: Agent, full: bool = False) -> bytes:
-    """An agent, after a comma; `full` as for `entries.agent`."""
-    values = _values_of_agent(found)
-    payers = found.payers if full else ()
-    if len(payers) > 1:
-        # Who of them pays for what can't be seen in the sums.
-        return b"," + _encode(entries.agent(found, full))
-    shown = found.shown
-    if shown is None or shown[0] != values:
-        shown = (values, {})
-        found.shown = shown
-    piece: bytes | None = shown[1].get((full, payers))
-    if piece is None:
-        piece = shown[1][full, payers] = b"," + _encode(entries.agent(found, full))
+def task(record: TaskRecord, shown: mesos.Task) -> bytes:
+    """A task as it is, or was when a page began."""
+    known = record.shown
+    if known is not None and known[0] is shown:
+        return known[1]
+    piece = _encode(entries.task(shown, record.resources, record.role))
+    if record.task is shown:
+        record.shown = (shown, piece)
     return piece
+
+
+def agents(listed: Iterable[Agent]) -> Slices:
+    """The members of a list of agents, with commas between them."""
+    return (b",".join(part.values()) for part in agents_by_id(listed))
+
+
+def agents_by_id(listed: Iterable[Agent]) -> Iterator[dict[str, bytes]]:
+    """The same, each by its id."""
+    held = list(listed)
+    return _agents(held, list(map(_values_of_agent, held)))
+
+
+def _agents(held: list[Agent], values: list[tuple[Any, ...]]) -> Iterator[dict[str, bytes]]:
+    for start in range(0, len(held), AGENTS_PER_SLICE):
+        part = slice(start, start + AGENTS_PER_SLICE)
+        yield {
+            found.id: agent(found, of) for found, of in zip(held[part], values[part], strict=True)
+        }
+
+
+def values_of(found: Agent) -> tuple[Any, ...]:
+    """What an agent's entry is made of, in the order of `AgentValues`."""
+    values: tuple[Any, ...] = _values_of_agent(found)
+    return values
+
+
+def agent(found: Agent, values: tuple[Any, ...]) -> bytes:
+    """An agent as it is, or was when a page began."""
+    known = found.shown
+    if known is None or known[0] != values:
+        known = found.shown = (values, _encode(entries.agent(entries.AgentValues._make(values))))
+    return known[1]
+
+
+def full_agents(listed: Iterable[Agent]) -> Slices:
+    """The members of a list of agents with their resources in the operator's form."""
+    held = list(listed)
+    by_payer = [(found.total, *found.by_payer()) for found in held]
+    return map(_widen, held, list(map(values_of, held)), by_payer)
+
+
+def _widen(
+    found: Agent, values: tuple[Any, ...], full: tuple[Resources, Resources, Resources]
+) -> bytes:
+    return widened(agent(found, values), entries.full_resources(*full))
 
 
 # --- putting together ---------------------------------------------------------------------------
 
 
-def listed(pieces: list[bytes]) -> Chunks:
-    """An array of pieces that each begin with a comma."""
-    if not pieces:
-        return Chunks((b"[]",))
-    chunks = Chunks((b"[", pieces[0][1:]))
-    chunks += pieces[1:]
-    chunks.append(b"]")
-    return chunks
+def listed(members: Slices) -> Slices:
+    """An array of members that have commas between those of a slice."""
+    begin = b"["
+    for part in members:
+        yield begin
+        yield part
+        begin = b","
+    yield b"[]" if begin == b"[" else b"]"
 
 
-def array(members: Iterable[Chunks]) -> Chunks:
+def array(members: Iterable[Slices]) -> Slices:
     """An array of whole members."""
-    chunks = Chunks()
+    return _array(list(members))
+
+
+def _array(members: list[Slices]) -> Slices:
+    begin = b"["
     for member in members:
-        chunks.append(b"," if chunks else b"[")
-        chunks += member
-    chunks.append(b"]" if chunks else b"[]")
-    return chunks
+        yield begin
+        yield from member
+        begin = b","
+    yield b"]" if members else b"[]"
 
 
-def page(members: Mapping[str, Any]) -> Chunks:
-    """An object; a member that is Chunks is put in as it is."""
-    chunks = Chunks()
+def page(members: Mapping[str, Any]) -> Slices:
+    """An object; a member that comes in slices is put in as it is, others are encoded now."""
+    parts: list[Slices | bytes] = []
+    begin = b"{"
     for name, value in members.items():
-        begin = b"," if chunks else b"{"
-        if isinstance(value, Chunks):
-            chunks.append(b"%b%b:" % (begin, _encode(name)))
-            chunks += value
+        head = b"%b%b:" % (begin, _encode(name))
+        if isinstance(value, Iterator):
+            parts += (head, value)
         else:
-            chunks.append(b"%b%b:%b" % (begin, _encode(name), _encode(value)))
-    chunks.append(b"}" if chunks else b"{}")
-    return chunks
+            parts.append(head + _encode(value))
+        begin = b","
+    parts.append(b"}" if members else b"{}")
+    return _flow(parts)
+
+
+def _flow(parts: list[Slices | bytes]) -> Slices:
+    for part in parts:
+        if isinstance(part, bytes):
+            yield part
+        else:
+            yield from part
 
 
 def widened(piece: bytes, more: Mapping[str, Any]) -> bytes:
