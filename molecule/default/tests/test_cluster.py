@@ -1,70 +1,28 @@
 """The cluster on real hosts: services, election, failover, the app through both load balancers."""
 
 import json
-import time
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
-import testinfra
-import yaml
-from testinfra.host import Host
+from tests.lab.cluster import (
+    addresses,
+    agents_active,
+    app_tasks,
+    get,
+    host,
+    leader,
+    page,
+    wait_for,
+)
 
-INVENTORY = Path(__file__).resolve().parents[3] / "inventories" / "lab" / "hosts.yml"
-HOSTS = yaml.safe_load(INVENTORY.read_text())["all"]["hosts"]
-ADDRESSES = {name: variables["ansible_host"] for name, variables in HOSTS.items()}
-DEADLINE_S = 120.0
-
-
-def host(name: str) -> Host:
-    return testinfra.get_host(f"ansible://{name}?ansible_inventory={INVENTORY}&force_ansible=true")
-
-
-def wait_for(condition: Callable[[], Any], what: str) -> Any:
-    until = time.monotonic() + DEADLINE_S
-    while True:
-        try:
-            value = condition()
-        except (requests.RequestException, LookupError, ValueError):
-            value = None
-        if value:
-            return value
-        assert time.monotonic() < until, f"waited in vain for {what}"
-        time.sleep(0.5)
-
-
-def get(name: str, port: int, path: str) -> Any:
-    return requests.get(f"http://{ADDRESSES[name]}:{port}{path}", timeout=5).json()
-
-
-def leader() -> str:
-    for name in ADDRESSES:
-        try:
-            if get(name, 5050, "/metrics/snapshot")["master/elected"] == 1:
-                return name
-        except requests.RequestException:
-            continue
-    return ""
+ADDRESSES = addresses()
 
 
 def all_agents_are_active() -> bool:
-    return bool(get(leader(), 5050, "/metrics/snapshot")["master/slaves_active"] == len(ADDRESSES))
-
-
-def app_tasks() -> set[str]:
-    app = get("host1", 8080, "/v2/apps//hello")["app"]
-    return {task["id"] for task in app["tasks"] if task["state"] == "TASK_RUNNING"}
+    return agents_active() == len(ADDRESSES)
 
 
 def app_pids(name: str) -> str:
     return str(host(name).check_output("pgrep -f '[h]ello/app.py' || true"))
-
-
-def page(name: str) -> bool:
-    answer = requests.get(f"http://{ADDRESSES[name]}:10000/", timeout=5)
-    return answer.status_code == 200 and "Hello from Mesosphere" in answer.text
 
 
 @pytest.mark.parametrize("name", sorted(ADDRESSES))
@@ -102,9 +60,7 @@ def test_an_agent_restarts_and_keeps_its_tasks() -> None:
     name = next(name for name in sorted(ADDRESSES) if app_pids(name))
     pids = app_pids(name)
     assert host(name).run("systemctl restart mesos-agent").rc == 0
-    wait_for(
-        lambda: get(leader(), 5050, "/metrics/snapshot")["master/slaves_active"] == 3, "agents"
-    )
+    wait_for(all_agents_are_active, "agents")
     assert app_pids(name) == pids
     assert app_tasks() == before
 
