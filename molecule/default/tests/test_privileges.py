@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import testinfra
-from test_cluster import ADDRESSES, INVENTORY, app_tasks, get, page, wait_for
 from testinfra.host import Host
+from tests.lab.cluster import INVENTORY, addresses, app_tasks, get, page, wait_for
 
 PAGE = Path(__file__).resolve().parents[3] / "docs/operations/privileges.md"
 ROW = re.compile(r"^\| `([a-z-]+)` \| `([a-z-]+)` \| ([0-9.]+) \| .+ \|$", re.MULTILINE)
@@ -74,7 +74,7 @@ def test_environments_are_for_root_alone() -> None:
 
 def test_a_task_inherits_nothing_that_confines_the_agent() -> None:
     wait_for(app_tasks, "the app")
-    name = next(each for each in ADDRESSES if host(each).run("pgrep -f '[h]ello/app.py'").rc == 0)
+    name = next(each for each in addresses() if host(each).run("pgrep -f '[h]ello/app.py'").rc == 0)
     shown = host(name).check_output(
         "cat /proc/1/status /proc/$(pgrep -f '[h]ello/app.py' | head -n 1)/status"
     )
