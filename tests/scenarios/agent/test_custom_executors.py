@@ -227,7 +227,6 @@ def test_a_shutdown_asks_first_and_destroys_after_the_grace() -> None:
     world.say("SHUTDOWN_EXECUTOR", shutdown_executor=link.ShutdownExecutor(
         framework_id=FrameworkID(FRAMEWORK), executor_id=ExecutorID("e1")))  # fmt: skip
     assert mine.told()[-1] == "SHUTDOWN"
-    assert do.EndStream(mine.stream) in world.log
     world.forget_log()
     world.wait(8.9)
     assert world.found(do.DestroyContainer) == []
@@ -237,6 +236,18 @@ def test_a_shutdown_asks_first_and_destroys_after_the_grace() -> None:
     run_by(world, info, plain_task("t2"))
     [late] = world.updates("t2")
     assert (late.state, late.reason) == ("TASK_DROPPED", "REASON_EXECUTOR_TERMINATED")
+
+
+def test_an_executor_that_is_shut_down_tells_how_its_tasks_ended() -> None:
+    world = registered()
+    mine = running(world)
+    mine.update("t1", "TASK_RUNNING")
+    world.say("SHUTDOWN_EXECUTOR", shutdown_executor=link.ShutdownExecutor(
+        framework_id=FrameworkID(FRAMEWORK), executor_id=ExecutorID("e1")))  # fmt: skip
+    mine.update("t1", "TASK_KILLED", message="as it was asked")
+    world.give(on.ContainerExited(launched(world), 0))
+    assert world.acknowledge_all() == ["TASK_RUNNING", "TASK_KILLED"]
+    assert world.updates("t1")[-1].message == "as it was asked"
 
 
 def test_the_end_of_a_framework_ends_its_executors() -> None:

@@ -77,8 +77,13 @@ def message(record: ExecutorRecord, data: bytes) -> list[Effect]:
 
 
 def shutdown(record: ExecutorRecord) -> list[Effect]:
-    """SHUTDOWN; the stream ends with it."""
-    effects = tell(record, executor.Event(type="SHUTDOWN"))
+    """SHUTDOWN. The stream stays: the executor still has the ends of its tasks to tell."""
+    return tell(record, executor.Event(type="SHUTDOWN"))
+
+
+def _turn_away(record: ExecutorRecord) -> list[Effect]:
+    """SHUTDOWN for one that comes back while it is being ended; the stream ends with it."""
+    effects = shutdown(record)
     if record.stream:
         effects.append(EndStream(record.stream))
         record.stream = ""
@@ -123,7 +128,7 @@ def subscribed(
     ]
     record.is_recovered = False
     if record.phase in (ExecutorPhase.TERMINATING, ExecutorPhase.ENDED):
-        return [*effects, *shutdown(record)]
+        return [*effects, *_turn_away(record)]
     for update in call.unacknowledged_updates:
         effects += updated(executors, now, record, update.status)
     known = dict.fromkeys(task.task_id.value for task in call.unacknowledged_tasks)
