@@ -227,12 +227,15 @@ class Executors:
         executor = self.state.executor_containers.get(event.container)
         if executor is None:
             return None
+        if executor.phase is ExecutorPhase.ENDED:
+            return []
         self.state.count("container_launch_errors")
         if executor.end is None:
             executor.end = executor_ends.launch_failed(
                 f"Failed to launch container: {event.reason}"
             )
-        return self.step(now, executor, ExecutorInput.FAILED)
+        effects = self.step(now, executor, ExecutorInput.FAILED)
+        return [*effects, *self._tell_exit(executor.framework_id, executor.id, -1)]
 
     def exited(self, now: float, event: ContainerExited) -> list[Effect] | None:
         """A container has ended; None if it is not an executor's."""
@@ -247,16 +250,24 @@ class Executors:
         effects = self.step(now, executor, ExecutorInput.EXITED)
         words = "nobody saw it end" if event.status is None else describe_status(event.status)
         effects.append(Log("info", "executor_ended", {"executor": executor.key, "how": words}))
-        call = link.Call(
-            type="EXITED_EXECUTOR",
-            agent_id=AgentID(executor.agent_id),
-            exited_executor=link.ExitedExecutor(
-                framework_id=FrameworkID(executor.framework_id),
-                executor_id=ExecutorID(executor.id),
-                status=status,
-            ),
+        return [*effects, *self._tell_exit(executor.framework_id, executor.id, status)]
+
+    def _tell_exit(self, framework_id: str, executor_id: str, status: int) -> list[Effect]:
+        body = link.ExitedExecutor(
+            framework_id=FrameworkID(framework_id),
+            executor_id=ExecutorID(executor_id),
+            status=status,
         )
-        return [*effects, *self._link.send(call)]
+        agent_id = AgentID(self.state.agent_id or "")
+        call = link.Call(type="EXITED_EXECUTOR", agent_id=agent_id, exited_executor=body)
+        return self._link.send(call, needed=True)
+
+    def tell_missing(self, framework_id: str, executor_id: str) -> list[Effect]:
+        """The master counts on an executor that should be new: it must know if there is none."""
+        executor = self.state.find_executor(framework_id, executor_id)
+        if executor is not None and executor.phase is not ExecutorPhase.ENDED:
+            return []
+        return self._tell_exit(framework_id, executor_id, -1)
 
     def called(self, now: float, event: ExecutorCalled, agent: AgentInfo) -> list[Effect]:
         """An executor made a call that `executor_api` has nothing against."""

@@ -165,7 +165,8 @@ class Frameworks:
             known = event.launch_executor or executor.executor_id.value in framework.executors
             if not known:
                 return [*effects, *self._refuse_late(now, framework, [task])]
-            return [*effects, *self._run_by(now, framework, executor, [task], is_group=False)]
+            effects += self._run_by(now, framework, executor, [task], is_group=False)
+            return [*effects, *self._missing(framework.id, executor, event.launch_executor)]
         return [*effects, *self._run(now, framework, task)]
 
     def _run_task_group(self, now: float, event: link.RunTaskGroup) -> list[Effect]:
@@ -178,7 +179,11 @@ class Frameworks:
         framework, effects = self._framework(event.framework_info)
         if not event.launch_executor and executor.executor_id.value not in framework.executors:
             return [*effects, *self._refuse_late(now, framework, infos)]
-        return [*effects, *self._run_by(now, framework, executor, infos, is_group=True)]
+        effects += self._run_by(now, framework, executor, infos, is_group=True)
+        return [*effects, *self._missing(framework.id, executor, event.launch_executor)]
+
+    def _missing(self, framework_id: str, info: ExecutorInfo, is_new: bool) -> list[Effect]:
+        return self._executors.tell_missing(framework_id, info.executor_id.value) if is_new else []
 
     def _refuse_late(
         self, now: float, framework: FrameworkRecord, infos: list[TaskInfo]

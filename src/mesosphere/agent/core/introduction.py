@@ -51,7 +51,8 @@ def subscription(state: State, operations: list[OperationRecord]) -> link.Call:
                 for each in state.executors()
                 if each.phase is not ExecutorPhase.ENDED
             ],
-            frameworks=[each.info for each in state.frameworks.values()],
+            # A master that does not know one that was removed must not learn of it here.
+            frameworks=[each.info for each in state.frameworks.values() if not each.is_terminating],
             completed_frameworks=[each.info for each in state.completed],
             total_resources=resources_to_wire(state.total),
             operations=operations,

@@ -273,6 +273,8 @@ class AgentMachine:
     def _call_failed(self, now: float, event: on.CallFailed) -> Effects:
         if event.call.startswith(LOOKS):
             return self.tasks.looked(now, event.call, None, event.reason)
+        if self.link.is_missed(event.call):
+            return self._lost(f"a call failed: {event.reason}")
         # Updates are repeated by their timers; a dead link shows by silence.
         return [do.Log("debug", "call_failed", {"call": event.call, "reason": event.reason})]
 

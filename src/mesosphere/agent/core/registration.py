@@ -35,6 +35,7 @@ FIRST_SILENCE_S = 75.0
 """Silence that ends a link before the master has said its own limit."""
 REDIRECTS_MOST = 5
 CALL_TIMEOUT_S = 30.0
+NEEDED = "needed/"
 LABEL = "json.info_"
 _JSON = {"Content-Type": "application/json", "Accept": "application/json"}
 
@@ -61,6 +62,7 @@ class Registration:
         self._redirects = 0
         self.silence_s = FIRST_SILENCE_S
         self._calls = 0
+        self._held: list[link.Call] = []  # needed calls made while the subscription was under way
         self._agent_id: str | None = None
 
     @property
@@ -115,6 +117,7 @@ class Registration:
         if self.state is not LinkState.WAITING:
             return []
         self.state = LinkState.CONNECTING
+        self._held.clear()  # what they tell is in this SUBSCRIBE
         self.silence_s = FIRST_SILENCE_S
         return [
             Connect(
@@ -153,7 +156,8 @@ class Registration:
         self._redirects = 0
         self._agent_id = event.agent_id.value
         self.silence_s = max(event.ping_timeout_s, 1.0)
-        return self.heard()
+        held, self._held = self._held, []
+        return [*self.heard(), *(each for call in held for each in self.send(call, needed=True))]
 
     def heard(self) -> list[Effect]:
         """Anything came in: the link lives."""
@@ -161,8 +165,14 @@ class Registration:
 
     # --- calls ---------------------------------------------------------------------------
 
-    def send(self, call: link.Call) -> list[Effect]:
-        """A call to the master; nothing while not registered (what matters is repeated)."""
+    def send(self, call: link.Call, needed: bool = False) -> list[Effect]:
+        """A call to the master; nothing while not registered, as what matters is repeated.
+
+        `needed`: it is not repeated, but a SUBSCRIBE tells the same. If it fails, the agent
+        registers again; while it registers, the call waits for that.
+        """
+        if needed and self.state is LinkState.CONNECTING:
+            self._held.append(call)
         if self.state is not LinkState.REGISTERED:
             return []
         self._calls += 1
@@ -170,7 +180,7 @@ class Registration:
         headers = {**_JSON, "Mesos-Stream-Id": self._stream_id}
         return [
             Call(
-                f"master/{self._stream_id}/{self._calls}",
+                f"master/{self._stream_id}/{NEEDED if needed else ''}{self._calls}",
                 "POST",
                 self.base_url + link.PATH,
                 headers,
@@ -187,6 +197,10 @@ class Registration:
             return []
         text = event.body.decode(errors="replace").strip()[:200]
         return self.retry(f"a call was answered {event.status}: {text}")
+
+    def is_missed(self, call: str) -> bool:
+        """Whether the master does not know what it must, because this call has failed."""
+        return call.startswith(f"master/{self._stream_id}/{NEEDED}") and self.is_registered
 
 
 def leader_address(payload: bytes | None) -> str | None:
