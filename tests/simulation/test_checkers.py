@@ -25,10 +25,10 @@ from mesosphere.simulation.checkers.terminal import Terminal
 from mesosphere.simulation.checkers.updates import Updates
 from mesosphere.simulation.checkers.writers import Writers
 from mesosphere.simulation.cluster import Cluster
-from mesosphere.simulation.containers import Container
 from mesosphere.simulation.masters import MastersStory
 from mesosphere.simulation.node import Node
 from mesosphere.simulation.operator import Operator
+from mesosphere.simulation.processes import Container
 from mesosphere.simulation.scheduler import Known
 from mesosphere.simulation.story import Story
 from mesosphere.simulation.taps import Taps
@@ -279,7 +279,7 @@ def test_views_that_differ_are_missed_in_the_end() -> None:
     book = story.books["plain"]
     ended = next(iter(book.tasks))
     book.tasks[ended].state = "TASK_LOST"
-    book.tasks["t1"] = Known("nowhere")
+    book.tasks["t1"] = Known("nowhere", "t1")
     leader = story.administrator.leader()
     assert leader is not None
     agent_id = next(iter(leader.machine.state.agents))  # type: ignore[attr-defined]

@@ -76,8 +76,7 @@ class Cluster:
     def _add(self, name: str, host: str, port: int, root: str, kind: str) -> None:
         containers = None
         if kind == "agent":
-            containers = self.hosts[host] = SimulatedContainers(self.world)
-            containers.host = host
+            containers = self.hosts[host] = SimulatedContainers(self.world, self.network, host)
         builders = {
             "master": self._master,
             "agent": self._agent,

@@ -1,7 +1,8 @@
 """The containers of a simulated host. They live on when their agent ends, as real ones do.
 
 A container's command says what it does: `serve` runs until it is told to end, `work N` ends well
-after N seconds, `fail N` badly. A plan of chance lets some take long to start or to die.
+after N seconds, `fail N` badly, and `executor` is a custom executor (see `executors`). A plan of
+chance lets some take long to start or to die.
 """
 
 import re
@@ -10,52 +11,34 @@ from typing import TYPE_CHECKING, Any
 
 from mesosphere.kernel import effects as fx
 from mesosphere.kernel import events as on
+from mesosphere.kernel.http import Request
+from mesosphere.simulation.exchange import Exchange
+from mesosphere.simulation.executors import SimulatedExecutor
+from mesosphere.simulation.network import Network
+from mesosphere.simulation.processes import EXECUTOR, FAILED, SIGKILL, Container
 from mesosphere.simulation.world import Violation, World
+from mesosphere.wire.mesos import TaskStatus
 
 if TYPE_CHECKING:
     from mesosphere.simulation.node import Node
 
-SIGTERM = 15
-SIGKILL = 9
-FAILED = 1 << 8
 RECOVERY_S = 0.05
-
-
-class Container:
-    """One container: `status` None while it runs."""
-
-    def __init__(
-        self,
-        name: str,
-        task: str,
-        command: str,
-        ports: tuple[int, ...],
-        pid: int,
-        version: str = "",
-    ) -> None:
-        self.name = name
-        self.task = task
-        self.command = command
-        self.ports = ports
-        self.pid = pid
-        self.version = version
-        self.is_started = False
-        self.status: int | None = None
-        self.is_gone = False
-        self.is_ill = False
+HOLDER = ["sleep", "infinity"]
 
 
 class SimulatedContainers:
     """Performs the effects about containers of one agent's host."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, network: Network, host: str) -> None:
         self.world = world
-        self.host = ""
+        self.network = network
+        self.host = host
         self.containers: dict[str, Container] = {}
         self.volumes: dict[str, None] = {}  # the directories of persistent volumes
         self.start_failures = 0.0
         self.on_launch: Callable[[Container], None] = lambda container: None
         self.on_exit: Callable[[Container], None] = lambda container: None
+        self.on_update: Callable[[Container, TaskStatus], None] = lambda container, status: None
         self._node: Node | None = None
         self._pids = 1000
 
@@ -94,10 +77,12 @@ class SimulatedContainers:
             str(plan["argv"][-1]),
             _ports(environment),
             self._pids,
-            environment.get("VERSION", ""),
+            environment,
+            is_holder=plan["argv"] == HOLDER,
         )
         self.containers[found.name] = found
-        self.on_launch(found)
+        if not found.is_of_executor:
+            self.on_launch(found)
         world = self.world
         delay = world.between(0.02, 0.3) if world.chance(0.95) else world.between(1.0, 20.0)
         world.at(delay, lambda: self._started(found))
@@ -113,26 +98,48 @@ class SimulatedContainers:
         found.is_started = True
         self._tell(on.ContainerStarted(found.name, found.pid))
         words = found.command.split()
-        if words[0] in ("work", "fail"):
+        if found.command == EXECUTOR:
+            found.executor = SimulatedExecutor(self, found)
+            found.executor.subscribe()
+        elif words[0] in ("work", "fail"):
             status = 0 if words[0] == "work" else FAILED
             self.world.at(float(words[1]), lambda: self.exit(found, status))
 
     def exit(self, found: Container, status: int) -> None:
-        """A container ends."""
-        if found.status is None and not found.is_gone:
-            found.status = status
-            self.on_exit(found)
+        """A container ends, or a task of an executor."""
+        if found.status is not None or found.is_gone:
+            return
+        found.status = status
+        self._ended(found)
+        if found.owner is not None:
+            found.owner.ended(found)
+        else:
             self._tell(on.ContainerExited(found.name, status))
 
+    def _ended(self, found: Container) -> None:
+        if found.executor is not None:
+            found.executor.end()
+        if not found.is_of_executor:
+            self.on_exit(found)
+
     def present(self) -> list[Container]:
-        """The containers that run or start, in the order of their launch."""
-        return [each for each in self.containers.values() if each.status is None]
+        """The tasks that run or start, in the order of their launch."""
+        return [task for each in self.containers.values() for task in each.tasks()]
 
     def running(self) -> list[Container]:
-        """The containers whose command runs, in the order of their launch."""
+        """The tasks whose command runs, in the order of their launch."""
+        return [each for each in self.present() if each.is_started]
+
+    def executors(self) -> list[Container]:
+        """The containers of executors and pods that run or start."""
         return [
-            each for each in self.containers.values() if each.is_started and each.status is None
+            each for each in self.containers.values() if each.is_of_executor and each.status is None
         ]
+
+    def receive(self, request: Request, exchange: Exchange) -> None:
+        """An executor asks the agent."""
+        if self._node is not None:
+            self._node.receive(request, exchange)
 
     def answer(self, port: int) -> Callable[[str], int] | None:
         """What serves a port, if anything does."""
@@ -205,7 +212,7 @@ class SimulatedContainers:
         for found in list(self.containers.values()):
             if found.status is None:
                 found.status = SIGKILL
-                self.on_exit(found)
+                self._ended(found)
             found.is_gone = True
         self.containers.clear()
 

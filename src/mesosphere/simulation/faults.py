@@ -132,7 +132,7 @@ class Faults:
     def end_container(self) -> None:
         """Kill a container."""
         for containers in self.cluster.hosts.values():
-            running = containers.running()
+            running = [*containers.running(), *containers.executors()]
             if running and self.world.chance(0.5):
                 found = running[self.world.random.randrange(len(running))]
                 self.world.note(f"{found.task} is killed")

@@ -9,6 +9,7 @@ from mesosphere.kernel.exit_codes import ExitCode
 from mesosphere.simulation.administrator import Administrator
 from mesosphere.simulation.checkers.books import Books
 from mesosphere.simulation.checkers.closed import Closed
+from mesosphere.simulation.checkers.executors import Executors
 from mesosphere.simulation.checkers.gone import Gone
 from mesosphere.simulation.checkers.launches import Launches
 from mesosphere.simulation.checkers.oversubscription import Oversubscription
@@ -19,6 +20,7 @@ from mesosphere.simulation.checkers.updates import Updates
 from mesosphere.simulation.checkers.writers import Writers
 from mesosphere.simulation.cluster import Cluster
 from mesosphere.simulation.faults import Faults
+from mesosphere.simulation.launching import Kind
 from mesosphere.simulation.scheduler import AWAY, Book, Profile
 from mesosphere.simulation.taps import Taps
 from mesosphere.simulation.world import Violation, World
@@ -42,7 +44,13 @@ PROFILES = (
     Profile("short", ("b",), ("PARTITION_AWARE",), command="work 15", wanted=6),
     Profile("failing", ("b",), command="fail 20", wanted=4),
     Profile("brief", failover_timeout_s=25.0, wanted=4),
+    Profile("hosts", capabilities=("PARTITION_AWARE",), wanted=8, kind=Kind.CUSTOM),
+    Profile("workers", ("b",), command="work 15", wanted=4, kind=Kind.CUSTOM),
+    Profile("guests", checkpoint=False, failover_timeout_s=25.0, wanted=4, kind=Kind.CUSTOM),
+    Profile("pods", ("c",), ("PARTITION_AWARE", "TASK_KILLING_STATE"), wanted=9, kind=Kind.POD),
 )
+TORN_DOWN = ("brief", "guests")
+"""The frameworks that an administrator removes now and then."""
 
 DISMISSED = (ExitCode.REFUSED, ExitCode.FRAMEWORK_REFUSED)
 """How agents and frameworks end that operators have removed."""
@@ -80,6 +88,7 @@ class MastersStory:
         Reservations(self.taps)
         Quotas(self.taps)
         Gone(self.taps, self.administrator)
+        Executors(self.taps)
 
     def run(self) -> str:
         """The whole story; the digest of its journal."""
@@ -131,9 +140,10 @@ class MastersStory:
 
     def _administer(self) -> None:
         if not self.faults.is_over:
-            brief = self.books["brief"].framework_id
-            if brief is not None and self.world.chance(0.05):
-                self.administrator.tear_down(brief)
+            name = TORN_DOWN[self.world.random.randrange(len(TORN_DOWN))]
+            removed = self.books[name].framework_id
+            if removed is not None and self.world.chance(0.05):
+                self.administrator.tear_down(removed)
             elif self.world.chance(0.05):
                 self.administrator.send_away()
             elif self.world.chance(0.1):
@@ -165,7 +175,8 @@ class MastersStory:
                 found.append(f"{agent.id} still drains")
             elif agent.drain is not None and agent.tasks:
                 found.append(f"{agent.id} is drained and has tasks")
-        return found + self._unlike_views(state, running) + self._forgotten(leader)
+        found += self._unlike_views(state, running) + self._unlike_executors(state)
+        return found + self._forgotten(leader)
 
     def _unlike_views(self, state: object, running: dict[str, str]) -> list[str]:
         """Frameworks, masters and agents must know the same tasks."""
@@ -196,6 +207,32 @@ class MastersStory:
         found += [f"the master misses {task}" for task in expected if task not in held]
         found += [f"the master has {task}" for task in held if task not in expected]
         return found
+
+    def _unlike_executors(self, state: object) -> list[str]:
+        """Executors run for frameworks that are there, as the master knows; groups are whole."""
+        known = {
+            executor: agent.id
+            for agent in state.agents.values()  # type: ignore[attr-defined]
+            for _, executor in agent.executors
+        }
+        frameworks = {book.framework_id for book in self.books.values()}
+        found = []
+        here: dict[str, str] = {}
+        for node in self.cluster.of("agent"):
+            for container in self.cluster.hosts[node.host].executors():
+                name = container.environment["MESOS_EXECUTOR_ID"]
+                here[name] = node.machine.state.agent_id  # type: ignore[attr-defined]
+                if container.environment["MESOS_FRAMEWORK_ID"] not in frameworks:
+                    found.append(f"executor {name} runs for a framework that is gone")
+                if container.executor is not None and container.executor.updates:
+                    found.append(f"executor {name} waits for acknowledgements")
+        found += [f"the master misses executor {name}" for name in here if name not in known]
+        found += [f"the master has executor {name}" for name in known if name not in here]
+        return found + [
+            f"group {group} is torn"
+            for group, lives in self.books["pods"].groups().items()
+            if len(set(lives)) > 1
+        ]
 
     def _unlike_wish(self, name: str, book: Book) -> list[str]:
         count = len(book.active())

@@ -5,8 +5,6 @@ database of its own; everything else a crash takes from it. Profiles say which c
 and habits it has.
 """
 
-from typing import Any
-
 import msgspec
 
 from mesosphere.framework.client import (
@@ -20,17 +18,19 @@ from mesosphere.kernel.effects import Effect, Halt, SetTimer
 from mesosphere.kernel.events import Event, StopRequested, TimerFired
 from mesosphere.kernel.exit_codes import ExitCode
 from mesosphere.kernel.ids import IdSource
+from mesosphere.simulation.launching import Kind, launch, room
 from mesosphere.wire import mesos
 from mesosphere.wire.mesos import scheduler
 from mesosphere.wire.mesos.enums import is_terminal
-from mesosphere.wire.mesos.operations import Launch
 
 LOOK_TIMER = "look"
 LOOK_S = 5.0
 LOOKS_PER_RECONCILIATION = 12
-CPUS, MEM = 0.25, 64
 TASKS_PER_OFFER = 3
 REFUSAL_S = 20.0
+SHUTDOWN_CHANCE = 0.2
+"""That an executor without tasks is ended at a look."""
+
 AWAY = "TASK_UNREACHABLE"
 
 
@@ -44,12 +44,14 @@ class Profile(msgspec.Struct, frozen=True):
     failover_timeout_s: float = 604_800.0
     command: str = "serve"
     wanted: int = 8
+    kind: Kind = Kind.COMMAND
 
 
 class Known(msgspec.Struct):
     """A task in the book."""
 
     agent_id: str
+    executor: str
     state: str = "TASK_STAGING"
 
 
@@ -62,6 +64,8 @@ class Book:
         self.count = 0
         self.lives = 1
         self.tasks: dict[str, Known] = {}
+        self.executors: dict[str, str] = {}  # that take tasks, by agent
+        self.leaving: dict[str, str] = {}  # that must end or have ended, with their agents
 
     def open(self) -> dict[str, Known]:
         """Tasks that have not ended."""
@@ -71,11 +75,27 @@ class Book:
         """Tasks that run, or are about to."""
         return {name: task for name, task in self.open().items() if task.state != AWAY}
 
+    def groups(self) -> dict[str, list[bool]]:
+        """Which tasks of each executor run, of those that did not finish and are not away."""
+        found: dict[str, list[bool]] = {}
+        for task in self.tasks.values():
+            if task.state not in ("TASK_FINISHED", AWAY):
+                found.setdefault(task.executor, []).append(not is_terminal(task.state))
+        return found
+
     def begin_anew(self) -> None:
         """The framework was removed: its tasks are no longer its own."""
         self.framework_id = None
         self.lives += 1
         self.tasks.clear()
+        self.executors.clear()
+        self.leaving.clear()
+
+    def dismiss(self, executor: str, agent_id: str) -> None:
+        """An executor gets no more tasks."""
+        if self.executors.get(agent_id) == executor:
+            del self.executors[agent_id]
+            self.leaving[executor] = agent_id
 
 
 class SchedulerMachine:
@@ -122,6 +142,8 @@ class SchedulerMachine:
             return [e for offer in happening.offers.offers for e in self._take_offer(offer)]
         if happening.update is not None:
             return self._take_update(happening.update.status)
+        if happening.failure is not None:
+            self._take_failure(happening.failure)
         if happening.inverse_offers is not None:
             asked = [offer.id.value for offer in happening.inverse_offers.inverse_offers]
             accept = self._ids.fraction() < 0.5
@@ -131,26 +153,25 @@ class SchedulerMachine:
     # --- offers -----------------------------------------------------------------------------
 
     def _take_offer(self, offer: mesos.Offer) -> list[Effect]:
-        missing = self.book.wanted - len(self.book.active())
-        fits = min(_scalar(offer, "cpus") // CPUS, _scalar(offer, "mem") // MEM)
-        count = int(min(missing, fits, TASKS_PER_OFFER))
+        profile, book = self.profile, self.book
+        missing = book.wanted - len(book.active())
+        executor = f"{profile.name}.{book.lives}.from-{book.count}"
+        if profile.kind is Kind.CUSTOM:
+            executor = book.executors.get(offer.agent_id.value, executor)
+        count = min(missing, room(offer, profile.kind, executor), TASKS_PER_OFFER)
         if count <= 0:
             return self.client.decline([offer.id.value], REFUSAL_S)
-        tasks = [self._task(offer) for _ in range(count)]
-        operation = mesos.Operation(type="LAUNCH", launch=Launch(task_infos=tasks))
+        names = [self._enter(offer, executor) for _ in range(count)]
+        if profile.kind is Kind.CUSTOM:
+            book.executors[offer.agent_id.value] = executor
+        operation = launch(offer, profile.kind, executor, names, profile.command)
         return self.client.accept([offer.id.value], [operation], refuse_s=1.0)
 
-    def _task(self, offer: mesos.Offer) -> mesos.TaskInfo:
+    def _enter(self, offer: mesos.Offer, executor: str) -> str:
         name = f"{self.profile.name}.{self.book.lives}.{self.book.count}"
         self.book.count += 1
-        self.book.tasks[name] = Known(offer.agent_id.value)
-        return mesos.TaskInfo(
-            name=name,
-            task_id=mesos.TaskID(name),
-            agent_id=offer.agent_id,
-            resources=[_resource("cpus", CPUS, offer), _resource("mem", MEM, offer)],
-            command=mesos.CommandInfo(value=self.profile.command),
-        )
+        self.book.tasks[name] = Known(offer.agent_id.value, executor)
+        return name
 
     # --- tasks ------------------------------------------------------------------------------
 
@@ -161,7 +182,14 @@ class SchedulerMachine:
             task.state = status.state
             if status.state == "TASK_UNKNOWN":
                 task.state = "TASK_LOST"  # the master knows nothing of it: it never came there
+            if status.reason == "REASON_EXECUTOR_TERMINATED":
+                self.book.dismiss(task.executor, task.agent_id)
         return self.client.acknowledge(status)
+
+    def _take_failure(self, failure: scheduler.Failure) -> None:
+        if failure.executor_id is not None and failure.agent_id is not None:
+            self.book.dismiss(failure.executor_id.value, failure.agent_id.value)
+            self.book.leaving.pop(failure.executor_id.value, None)
 
     def reconcile(self) -> list[Effect]:
         """Ask for everything that has not ended, by name and then in general."""
@@ -175,12 +203,27 @@ class SchedulerMachine:
         active = list(self.book.active())
         for name in active[self.book.wanted :]:
             effects += self.client.kill(name)
+        effects += self._end_idle_executors()
         is_content = len(active) >= self.book.wanted
         if self.client.is_subscribed and is_content != self._is_suppressed:
             self._is_suppressed = is_content
             effects += self.client.suppress() if is_content else self.client.revive()
         if self._looks % LOOKS_PER_RECONCILIATION == 0:
             effects += self.reconcile()
+        return effects
+
+    def _end_idle_executors(self) -> list[Effect]:
+        """SHUTDOWN for those without tasks, until their end is heard."""
+        busy = dict.fromkeys(task.executor for task in self.book.open().values())
+        for agent, executor in list(self.book.executors.items()):
+            if executor not in busy and self._ids.fraction() < SHUTDOWN_CHANCE:
+                self.book.dismiss(executor, agent)
+        effects: list[Effect] = []
+        for executor, agent in self.book.leaving.items():
+            body = scheduler.Shutdown(
+                executor_id=mesos.ExecutorID(executor), agent_id=mesos.AgentID(agent)
+            )
+            effects += self.client.send(scheduler.Call(type="SHUTDOWN", shutdown=body))
         return effects
 
 
@@ -194,21 +237,4 @@ def _info(profile: Profile) -> mesos.FrameworkInfo:
         checkpoint=profile.checkpoint,
         failover_timeout=profile.failover_timeout_s,
         capabilities=[mesos.FrameworkCapability(type=name) for name in profile.capabilities],
-    )
-
-
-def _scalar(offer: mesos.Offer, name: str) -> float:
-    return sum(
-        resource.scalar.value
-        for resource in offer.resources
-        if resource.name == name and resource.scalar is not None
-    )
-
-
-def _resource(name: str, value: float, offer: mesos.Offer) -> Any:
-    return mesos.Resource(
-        name=name,
-        type="SCALAR",
-        scalar=mesos.Scalar(value=value),
-        allocation_info=offer.allocation_info,
     )

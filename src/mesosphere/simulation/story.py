@@ -12,10 +12,10 @@ from mesosphere.simulation.checkers.terminal import Terminal
 from mesosphere.simulation.checkers.updates import Updates
 from mesosphere.simulation.checkers.writers import Writers
 from mesosphere.simulation.cluster import Cluster
-from mesosphere.simulation.containers import Container
 from mesosphere.simulation.faults import Faults
 from mesosphere.simulation.node import Node
 from mesosphere.simulation.operator import Operator
+from mesosphere.simulation.processes import Container
 from mesosphere.simulation.taps import Taps
 from mesosphere.simulation.world import Violation, World
 

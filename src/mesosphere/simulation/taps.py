@@ -5,10 +5,10 @@ from collections.abc import Callable
 from mesosphere.kernel import effects as fx
 from mesosphere.kernel import events as on
 from mesosphere.simulation.cluster import Cluster
-from mesosphere.simulation.containers import Container
 from mesosphere.simulation.ensemble import Client
 from mesosphere.simulation.node import Node
-from mesosphere.wire.mesos import codec, link, scheduler
+from mesosphere.simulation.processes import Container
+from mesosphere.wire.mesos import TaskStatus, codec, link, scheduler
 
 FRAMEWORKS = ("marathon", "chronos", "scheduler", "reserver")
 
@@ -24,6 +24,7 @@ class Taps:
         self.on_agent_event: list[Callable[[Node, link.Event], None]] = []
         self.on_launch: list[Callable[[Node, Container], None]] = []
         self.on_exit: list[Callable[[Node, Container], None]] = []
+        self.on_executor_update: list[Callable[[Node, Container, TaskStatus], None]] = []
         self.on_commit: list[Callable[[Client, fx.Commit], None]] = []
         self.on_master_step: list[Callable[[Node], None]] = []
         self.on_agent_step: list[Callable[[Node], None]] = []
@@ -34,6 +35,9 @@ class Taps:
         for node in cluster.of("agent"):
             containers = cluster.hosts[node.host]
             containers.on_launch = lambda found, node=node: self._each(self.on_launch, node, found)  # type: ignore[misc]
+            containers.on_update = lambda found, status, node=node: self._each(  # type: ignore[misc]
+                self.on_executor_update, node, found, status
+            )
             containers.on_exit = lambda found, node=node: self._each(self.on_exit, node, found)  # type: ignore[misc]
         cluster.ensemble.on_commit = lambda client, commit: self._each(
             self.on_commit, client, commit

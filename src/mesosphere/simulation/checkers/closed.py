@@ -1,7 +1,7 @@
 """An agent that drains, is drained or deactivated is offered to nobody and starts nothing."""
 
-from mesosphere.simulation.containers import Container
 from mesosphere.simulation.node import Node
+from mesosphere.simulation.processes import Container
 from mesosphere.simulation.taps import Taps
 from mesosphere.simulation.world import Violation
 

@@ -1,9 +1,10 @@
 """A task id is launched at most once, and an offer is used at most once."""
 
-from mesosphere.simulation.containers import Container
 from mesosphere.simulation.node import Node
+from mesosphere.simulation.processes import Container
 from mesosphere.simulation.taps import Taps
 from mesosphere.simulation.world import Violation
+from mesosphere.wire import mesos
 from mesosphere.wire.mesos import link, scheduler
 
 
@@ -27,7 +28,7 @@ class Launches:
         self._accepts += 1
         offers = tuple(offer.value for offer in call.accept.offer_ids)
         for operation in call.accept.operations:
-            for task in operation.launch.task_infos if operation.launch is not None else ():
+            for task in _launched(operation):
                 task_id = task.task_id.value
                 if task_id in self._accept_of:
                     raise Violation(f"{node.name} launches task {task_id} a second time")
@@ -36,9 +37,13 @@ class Launches:
 
     def told(self, node: Node, event: link.Event) -> None:
         """An agent is told to run a task: the task's offers are used now."""
-        if event.run_task is None:
-            return
-        task_id = event.run_task.task.task_id.value
+        if event.run_task is not None:
+            self._run(node, event.run_task.task.task_id.value)
+        if event.run_task_group is not None:
+            for task in event.run_task_group.task_group.tasks:
+                self._run(node, task.task_id.value)
+
+    def _run(self, node: Node, task_id: str) -> None:
         accept = self._accept_of.get(task_id)
         if accept is None:
             raise Violation(f"{node.name} is told to run {task_id}, which nobody has launched")
@@ -58,3 +63,9 @@ class Launches:
             return True
         self._launched[key] = container.name
         return False
+
+
+def _launched(operation: mesos.Operation) -> list[mesos.TaskInfo]:
+    if operation.launch_group is not None:
+        return operation.launch_group.task_group.tasks
+    return [] if operation.launch is None else operation.launch.task_infos

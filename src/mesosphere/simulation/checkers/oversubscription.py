@@ -1,7 +1,7 @@
 """An agent never holds more than it has, by its own books.
 
-Tasks that are being ended because their framework was removed do not count: the master gives their
-resources away at once, as the original does.
+Tasks and executors that are being ended because their framework was removed do not count: the
+master gives their resources away at once, as the original does.
 """
 
 from mesosphere.kernel.conversions import each_once
@@ -29,7 +29,11 @@ class Oversubscription:
     def _ending(state: object) -> Resources:
         total = EMPTY
         for framework in state.frameworks.values():  # type: ignore[attr-defined]
-            for task in framework.tasks.values() if framework.is_terminating else ():
-                if not is_terminal(task.state):
+            if not framework.is_terminating:
+                continue
+            for executor in framework.executors.values():
+                total = total + executor.used()
+            for task in framework.tasks.values():
+                if task.executor is None and not is_terminal(task.state):
                     total = total + task.resources
         return total

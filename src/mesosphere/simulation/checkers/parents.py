@@ -1,7 +1,7 @@
 """No run of a dependent job before each of its parents has ended well once."""
 
-from mesosphere.simulation.containers import Container
 from mesosphere.simulation.node import Node
+from mesosphere.simulation.processes import Container
 from mesosphere.simulation.taps import Taps
 from mesosphere.simulation.world import Violation
 
