@@ -143,7 +143,8 @@ class Containerizer:
     async def _prepare_and_start(self, name: str, plan: dict[str, Any], launch: _Launch) -> int:
         try:
             user = sandboxes.resolve_user(plan["user"])
-            sandboxes.make_sandbox(plan, user)
+            if plan["sandbox"]:
+                sandboxes.make_sandbox(plan, user)
         except sandboxes.SandboxError as error:
             raise WorkFailed("sandbox", str(error)) from error
         if plan["uris"]:

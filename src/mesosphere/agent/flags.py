@@ -112,6 +112,10 @@ _CONTAINERS = (
         "time for executors to end after SHUTDOWN; told as MESOS_EXECUTOR_SHUTDOWN_GRACE_PERIOD",
     ),
     Flag(
+        "http_heartbeat_interval", "duration", 30.0, "Containers",
+        "how often those who are attached to a container's output get a heartbeat",
+    ),
+    Flag(
         "executor_environment_variables", "str", None, "Containers",
         "JSON object of variables that every task gets",
     ),

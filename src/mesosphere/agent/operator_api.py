@@ -17,6 +17,7 @@ from mesosphere.agent.core.introduction import agent_info
 from mesosphere.agent.core.life_cycle import Phase
 from mesosphere.agent.core.machine import AgentMachine
 from mesosphere.agent.core.state import TaskRecord, container_id
+from mesosphere.agent.negotiation import misfit, negotiate
 from mesosphere.kernel import verbosity
 from mesosphere.kernel.events import Event
 from mesosphere.kernel.http import Request, Response, text_response
@@ -25,13 +26,12 @@ from mesosphere.wire.mesos import agent_operator, codec
 from mesosphere.wire.mesos.common import TimeInfo
 from mesosphere.wire.mesos.containers import ContainerStatus
 from mesosphere.wire.mesos.ids import ExecutorID, FrameworkID
-from mesosphere.wire.mesos.media import Media, spoken, wanted
+from mesosphere.wire.mesos.media import Media
 from mesosphere.wire.mesos.operator_base import AskFile, AskFiles, SetLoggingLevel
 from mesosphere.wire.mesos.tasks import ExecutorInfo
 
 OTHERS = (
-    "UNKNOWN", "LAUNCH_NESTED_CONTAINER_SESSION", "ATTACH_CONTAINER_INPUT",
-    "ATTACH_CONTAINER_OUTPUT",
+    "UNKNOWN",
     "ADD_RESOURCE_PROVIDER_CONFIG", "UPDATE_RESOURCE_PROVIDER_CONFIG",
     "REMOVE_RESOURCE_PROVIDER_CONFIG", "MARK_RESOURCE_PROVIDER_GONE",
 )  # fmt: skip
@@ -40,18 +40,21 @@ OTHERS = (
 
 def answer(machine: AgentMachine, now: float, request: Request) -> Response | Event:
     """`POST /api/v1`."""
-    media = spoken(request.headers)
-    if not isinstance(media, Media):
-        return media
+    exchange = negotiate(request.headers)
+    if isinstance(exchange, Response):
+        return exchange
+    if exchange.body_streams and not request.body:
+        return text_response(400, "Received EOF while reading request body")
     try:
-        call = media.decode(request.body, agent_operator.Call)
+        call = exchange.body.decode(request.body, agent_operator.Call)
     except WireError as error:
         return text_response(400, f"{error}\n")
-    accepted = wanted(request.headers)
-    if not isinstance(accepted, Media):
-        return accepted
     if not machine.state.recovered:
         return text_response(503, "Agent has not finished recovery\n")
+    refused = misfit(call.type, exchange)
+    if refused is not None:
+        return refused
+    accepted = exchange.answer
     if call.type == "LIST_FILES":
         return _list_files(machine, request, call.list_files, accepted)
     if call.type == "READ_FILE":
@@ -63,8 +66,8 @@ def answer(machine: AgentMachine, now: float, request: Request) -> Response | Ev
         return _set_level(request, call.set_logging_level)
     if call.type == "PRUNE_IMAGES":
         return _prune_images(machine, request, call.prune_images)
-    if call.type in container_api.CALLS:
-        return container_api.answer(request.id, call, accepted)
+    if call.type in container_api.CALLS or call.type == "ATTACH_CONTAINER_INPUT":
+        return container_api.answer(request.id, call, exchange)
     read = READS.get(call.type)
     if read is not None:
         return _shown(call.type, read(machine, now), accepted)

@@ -11,6 +11,7 @@ import msgspec
 
 from mesosphere.agent import fetch_cache
 from mesosphere.agent.api import api
+from mesosphere.agent.attachments import Attachments
 from mesosphere.agent.containerizer import Containerizer, WorkFailed
 from mesosphere.agent.core.commands import ContainersMeasured
 from mesosphere.agent.core.files import sandbox_of
@@ -21,6 +22,7 @@ from mesosphere.agent.disk_watch import DiskWatch
 from mesosphere.agent.flags import FLAGS
 from mesosphere.agent.isolation import probe, sandboxes, statistics, volumes
 from mesosphere.agent.meta_tree import read_meta
+from mesosphere.agent.negotiation import RECORDIO
 from mesosphere.agent.setup import (
     configure,
     describe_host,
@@ -45,6 +47,7 @@ from mesosphere.kernel.http import text_response
 from mesosphere.kernel.ids import IdSource
 from mesosphere.runtime.addresses import advertised_address, host_name
 from mesosphere.runtime.coordination import open_coordination
+from mesosphere.runtime.http_bodies import BodyBroken
 from mesosphere.runtime.node import PERFORMERS, Node, Performer, serve
 from mesosphere.wire.errors import WireError
 
@@ -112,6 +115,7 @@ def _run(settings: Settings) -> int:
         log_level=settings.logging_level,
         on_stop=service.containerizer.close,
         make_room=service.reserve.release,
+        streamed_bodies=frozenset({RECORDIO}),
     )
     node.log.write("info", "host_described", described(host, config))
     return serve(node)
@@ -152,6 +156,7 @@ class AgentService:
         private_root = Path(host.private_root) if host.isolation == "oci" else None
         fetch_cache.clear(Path(host.fetch_cache_dir))
         self.containerizer = Containerizer(Path(host.runtime_dir), private_root)
+        self._attachments = Attachments(Path(host.runtime_dir), BodyBroken)
         self.reserve = DiskReserve(Path(host.work_dir), settings.disk_reserve)
         self._reserve_was_held = self.reserve.hold()
         self.disks = DiskWatch(
@@ -172,6 +177,7 @@ class AgentService:
             node.spawn(self._collect_images(node))
 
         performers[RecoverContainers] = recover_and_watch
+        performers |= self._attachments.performers()
         performers[ServeFile] = self._serve_file
         performers[PruneImages] = self._prune
         performers[ChangeVolumes] = _change_volumes

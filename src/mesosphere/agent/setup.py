@@ -199,6 +199,7 @@ def configure(settings: Settings, host: Host, ip: str, hostname: str) -> AgentCo
         reregistration_timeout_s=settings.executor_reregistration_timeout,
         max_completed_executors=settings.max_completed_executors_per_framework,
         log_path=settings.external_log_file,
+        http_heartbeat_s=settings.http_heartbeat_interval,
         qos_controller=qos_controller(settings),
     )
 

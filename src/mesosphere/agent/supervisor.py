@@ -13,7 +13,8 @@ Requests carry `id`, `op` and `container`; answers carry the same `id` with `ok`
            or `own_cleanup`, to be started by the latest `program`: the release that spawned the
            container may be gone by then), `processes` (its control group) and `memory` (files that
            tell about memory, by name); `rotation` ({path: [bytes, files]}) keeps output files
-           small; it is destroyed when the container `parent` ends
+           small; `io` puts a switchboard before it (see `spawning`); it is destroyed when the
+           container `parent` ends
   signal   signal: to every process of the container, or with `leader` to its first one
   destroy  SIGKILL to all of them, until none is left
   forget   the exit was taken over: drop its file
@@ -37,14 +38,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mesosphere.agent.isolation import outputs
+from mesosphere.agent.isolation import outputs, spawning
 from mesosphere.agent.isolation.line_server import Client, LineServer, open_listener
 from mesosphere.agent.isolation.processes import (
     PR_SET_CHILD_SUBREAPER,
     PROGRAM,
     Record,
     enter_private_root,
-    find_program,
     processes_of_group,
     processes_of_tree,
     read_or_set_aside,
@@ -188,10 +188,7 @@ class Supervisor:
         try:
             container.record["outputs"] = outputs.identify(record.get("rotation") or {})
             self._write(container)
-            pid = self._start(
-                request["argv"], request["environment"], request["directory"],
-                request["stdout"], request["stderr"],
-            )  # fmt: skip
+            pid = self._start(container, request)
         except (OSError, ValueError) as error:
             # ValueError: a null byte, or a variable's name that is none.
             (self.running / f"{name}.json").unlink(missing_ok=True)
@@ -206,24 +203,20 @@ class Supervisor:
         self._started(container, pid)
         return {"ok": True, "pid": pid}
 
-    def _start(
-        self, argv: list[str], environment: dict[str, str], directory: str, out: str, err: str
-    ) -> int:
-        writing = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-        os.chdir(directory)
+    def _start(self, container: Container, request: Record) -> int:
+        """Start the container's program, and before it the switchboard if it has one."""
+        argv, out, err = request["argv"], request["stdout"], request["stderr"]
+        environment, directory = request["environment"], request["directory"]
+        if not request.get("io"):
+            return spawning.start(argv, environment, directory, spawning.to_files(out, err))
+        wiring = spawning.Wiring(request["io"], out, err)
         try:
-            return os.posix_spawn(
-                find_program(argv[0], environment, directory), argv, environment,
-                file_actions=[
-                    (os.POSIX_SPAWN_OPEN, 0, "/dev/null", os.O_RDONLY, 0),
-                    (os.POSIX_SPAWN_OPEN, 1, out, writing, 0o644),
-                    (os.POSIX_SPAWN_OPEN, 2, err, writing, 0o644),
-                ],
-                setsid=True, setsigmask=[],
-                setsigdef=[signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGHUP],
-            )  # fmt: skip
+            self.children[wiring.switchboard] = ("switchboard", "")
+            container.record["switchboard"] = wiring.switchboard
+            argv = [wiring.console if word == spawning.CONSOLE else word for word in argv]
+            return spawning.start(argv, environment, directory, wiring.actions)
         finally:
-            os.chdir("/")
+            wiring.close()
 
     def _started(self, container: Container, pid: int) -> None:
         container.pid = pid
@@ -374,7 +367,8 @@ class Supervisor:
                 command = [*self.program, *container.record["own_cleanup"]]
             try:
                 out = str(self.directory / "cleanup.log")
-                pid = self._start(command, dict(os.environ), "/", out, out)
+                files = spawning.to_files(out, out)
+                pid = spawning.start(command, dict(os.environ), "/", files)
             except OSError:
                 self._finish(name)
                 return

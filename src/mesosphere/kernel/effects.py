@@ -297,6 +297,29 @@ class DestroyContainer(Effect, frozen=True):
     container: str
 
 
+class AttachContainer(Effect, frozen=True):
+    """Join a request to the `direction` ("input", "output") of a container that allows it.
+
+    Output: the request becomes a stream with `headers`, of records written in `media`, one of them
+    a heartbeat every `heartbeat_s`. Input: what follows the first record of the request's streamed
+    body goes to the container, then the request is answered.
+    Event: AttachmentEnded(request) when nothing more is to be carried, or if it can't be.
+    """
+
+    request: str
+    container: str
+    direction: str
+    media: str
+    headers: dict[str, str] = {}
+    heartbeat_s: float = 30.0
+
+
+class DetachContainer(Effect, frozen=True):
+    """Let go of what AttachContainer joined; no event follows."""
+
+    request: str
+
+
 class UpdateContainer(Effect, frozen=True):
     """Change the limits of a running container; None is no limit."""
 
@@ -382,6 +405,7 @@ ALL_EFFECTS: tuple[type[Effect], ...] = (
     Reply, StartStream, Send, EndStream, Proxy,
     Call, Connect, Disconnect, Probe, ServeFile,
     LaunchContainer, SignalContainer, DestroyContainer, UpdateContainer, RecoverContainers,
+    AttachContainer, DetachContainer,
     RunCheck, PruneImages, RemoveSandbox, ChangeVolumes,
     ApplyProxyConfiguration, ReadProxyState,
 )  # fmt: skip

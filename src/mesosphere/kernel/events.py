@@ -187,6 +187,13 @@ class ContainersRecovered(Event, frozen=True):
     exited: dict[str, int | None]
 
 
+class AttachmentEnded(Event, frozen=True):
+    """A request that AttachContainer joined to a container was answered, or its stream has ended at
+    the container's side."""
+
+    request: str
+
+
 class VolumesChanged(Event, frozen=True):
     """ChangeVolumes' answer; `failed` says by path why a directory is not as it should be."""
 

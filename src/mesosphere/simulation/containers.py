@@ -230,6 +230,8 @@ _PERFORMERS: dict[type[fx.Effect], Callable[[SimulatedContainers, Any], None]] =
     fx.UpdateContainer: lambda containers, effect: None,
     fx.RecoverContainers: SimulatedContainers.recover,
     fx.RunCheck: lambda containers, effect: containers._tell(on.CheckFinished(effect.check, 0)),
+    fx.AttachContainer: lambda containers, effect: None,  # nobody is attached here
+    fx.DetachContainer: lambda containers, effect: None,
     fx.PruneImages: lambda containers, effect: None,
     fx.RemoveSandbox: lambda containers, effect: None,
     fx.ChangeVolumes: SimulatedContainers.change_volumes,

@@ -47,8 +47,7 @@ def test_story(story: dict[str, Any], speaks: Media) -> None:
                     effects = [*effects, *world.give(ContainerStarted(each.container, 4000))]
             whole = [each.response for each in effects if isinstance(each, do.Reply)]
             if not whole:
-                [started] = [each for each in effects if isinstance(each, do.StartStream)]
-                return Response(started.status, {**started.headers, "Content-Type": "text/plain"})
+                return began(effects)
             answer = whole[0]
         if answer.headers.get("Content-Type") != Media.PROTOBUF.value:
             return answer
@@ -88,6 +87,14 @@ def test_story(story: dict[str, Any], speaks: Media) -> None:
             "exit": lambda told: world.give(ContainerExited(*told)),
         },
     )
+
+
+def began(effects: list[do.Effect]) -> Response:
+    """The head of a stream; its type is shown apart, since nothing of its body is."""
+    streams = (do.StartStream, do.AttachContainer)
+    [started] = [each for each in effects if isinstance(each, streams)]
+    told = {**started.headers, "Shown-Type": started.headers["Content-Type"]}
+    return Response(200, {**told, "Content-Type": "text/plain"})
 
 
 def translated(path: str, headers: dict[str, str], body: bytes) -> tuple[dict[str, str], bytes]:

@@ -30,10 +30,23 @@ class ExecutorCalled(Event, frozen=True):
 
 
 class ContainerLaunchRequested(Event, frozen=True):
-    """Launch an extra container; `request` hears whether it runs."""
+    """Launch an extra container; `request` hears whether it runs, or is the stream of a session,
+    with these headers and written in `media`."""
 
     request: str
     order: ExtraOrder
+    media: Media = Media.JSON
+    headers: dict[str, str] = {}
+
+
+class AttachRequested(Event, frozen=True):
+    """Join a request to the `direction` ("input" or "output") of a container."""
+
+    request: str
+    container: str
+    direction: str
+    media: Media
+    headers: dict[str, str] = {}
 
 
 class ContainerWaitRequested(Event, frozen=True):

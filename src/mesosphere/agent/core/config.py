@@ -33,6 +33,7 @@ class AgentConfig(msgspec.Struct, frozen=True):
     reregistration_timeout_s: float = 2.0
     max_completed_executors: int = 150
     log_path: str = ""
+    http_heartbeat_s: float = 30.0
     qos_controller: Controller = NoController()
 
     @property

@@ -74,6 +74,7 @@ class ContainerRequest(msgspec.Struct, frozen=True):
     network_of: str = ""  # the container whose networks are shared
     sandbox: str = ""  # where it is not that of a task or an executor
     group: str = ""  # of an extra container that is held to its parent's limits: below its group
+    tty: tuple[int, int] | None = None  # rows and columns of its terminal; (0, 0): as it comes
     is_extra: bool = False  # gets what it asks for, and no limits if it asks for nothing
     disk_bytes: int | None = None  # None: the sandbox is not measured against anything
 
@@ -189,7 +190,7 @@ def build_plan(request: ContainerRequest, host: Host) -> dict[str, Any]:
     if host.isolation == "oci":
         plan.update(_oci_part(request, host, limits, sandbox, Contents(
             request.argv, plan["environment"], volumes, rlimits, request.around,
-            bool(request.network_of), bool(request.group),
+            bool(request.network_of), bool(request.group), request.tty,
         )))  # fmt: skip
     else:
         plan["links"] += [
@@ -197,8 +198,21 @@ def build_plan(request: ContainerRequest, host: Host) -> dict[str, Any]:
              posixpath.join(sandbox, volume.host_path)]
             for volume in volumes
         ]  # fmt: skip
+    if request.tty is not None:
+        plan["io"] = io_part(host, request.container, request.tty)
     plan["steps"] = explain(plan)
     return plan
+
+
+def io_part(
+    host: Host, container: str, tty: tuple[int, int] | None, waits: bool = False
+) -> dict[str, Any]:
+    """What makes a container one that can be attached to; see `isolation/spawning`."""
+    return {
+        "directory": posixpath.join(host.runtime_dir, "attach", container),
+        "tty": None if tty is None else list(tty),
+        "waits": waits,
+    }
 
 
 def _oci_part(

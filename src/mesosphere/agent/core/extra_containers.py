@@ -5,6 +5,9 @@ Vocabulary: the *parent* is the container that a nested one is in, of whatever k
 a nested container that dies with the connection that launched it; the *termination* is what WAIT
 answers, and is kept until the container is removed or its parent ends.
 
+A container can be attached to if it has a terminal or is a session; a session ends when its stream
+does, at whichever side.
+
 Invariants: nothing is launched before it is on disk, no end is told before it is on disk; an extra
 container never outlives its parent; WAIT answers for any container, and once for each that asks;
 lists of living, ended and waiting ones are bounded.
@@ -12,8 +15,10 @@ Source: apache/mesos src/slave/http.cpp, src/slave/containerizer/mesos/container
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from mesosphere.agent.core.commands import (
+    AttachRequested,
     ContainerKillRequested,
     ContainerLaunchRequested,
     ContainerRemoveRequested,
@@ -22,13 +27,22 @@ from mesosphere.agent.core.commands import (
 from mesosphere.agent.core.containers import build_plan
 from mesosphere.agent.core.exits import Circumstances, judge_exit, limitation
 from mesosphere.agent.core.extra_life import EXTRA_LIFE, ExtraAction, ExtraInput, ExtraPhase
-from mesosphere.agent.core.extra_records import ExtraContainer, Waiter, named_by, read_files
+from mesosphere.agent.core.extra_records import (
+    ExtraContainer,
+    ExtraFile,
+    Waiter,
+    named_by,
+    read_files,
+)
 from mesosphere.agent.core.extra_requests import Home, extra_request, find_home, place
 from mesosphere.agent.core.refusals import Unsupported
-from mesosphere.agent.core.state import State
+from mesosphere.agent.core.sessions import request_of, session_plan
+from mesosphere.agent.core.state import FrameworkRecord, State
 from mesosphere.kernel.effects import (
+    AttachContainer,
     Checkpoint,
     DestroyContainer,
+    DetachContainer,
     Effect,
     EndStream,
     LaunchContainer,
@@ -58,6 +72,8 @@ ENDED_MOST = 1_000
 """Ended ones whose termination is kept; the oldest go."""
 WAITING_MOST = 1_000
 """Requests that wait for ends; more are refused."""
+ATTACHED_MOST = 1_000
+"""Requests that are attached; more are refused."""
 SIGKILL = 9
 
 
@@ -68,6 +84,7 @@ class ExtraContainers:
         self._state = state
         self._config = state.config
         self._waiting: dict[str, Waiter] = {}
+        self._attached: dict[str, str] = {}  # request -> container
         self._actions: dict[ExtraAction, Callable[[ExtraContainer], list[Effect]]] = {
             ExtraAction.ANSWER: self._answer,
             ExtraAction.DESTROY: lambda extra: [DestroyContainer(extra.name)],
@@ -89,20 +106,37 @@ class ExtraContainers:
         file = place(order, home, self._config, now)
         framework = state.frameworks.get(file.framework_id)
         try:
-            request = extra_request(file, home, framework, state.agent_id or "", self._config)
+            plan = self._plan(file, home, framework)
         except (Unsupported, WireError) as error:
             return [Reply(event.request, text_response(400, str(error)))]
-        if order.command.value is None and (order.command.shell or request.around.image is None):
-            return [Reply(event.request, text_response(400, "the command has no value"))]
-        plan = build_plan(request, self._config.host)
         plan["parent"] = order.parent
         durable = not order.is_session and (framework is None or framework.info.checkpoint)
         extra = state.extras[name] = ExtraContainer(file, durable, request=event.request)
+        if order.is_session:
+            extra.stream = AttachContainer(
+                event.request, name, "output", event.media.value, event.headers,
+                self._config.http_heartbeat_s,
+            )  # fmt: skip
         effects: list[Effect] = [
             Log("info", "extra_container_launched", {"container": name}),
             LaunchContainer(name, plan),
         ]
         return self._write(extra, effects)
+
+    def _plan(
+        self, file: ExtraFile, home: Home | None, framework: FrameworkRecord | None
+    ) -> dict[str, Any]:
+        order = file.order
+        has_value = order.command.value is not None
+        if order.is_session:
+            if home is None or not has_value:
+                raise Unsupported("the command has no value")
+            return session_plan(file, home, request_of(self._state, home), self._config)
+        agent_id = self._state.agent_id or ""
+        request = extra_request(file, home, framework, agent_id, self._config)
+        if not has_value and (order.command.shell or request.around.image is None):
+            raise Unsupported("the command has no value")
+        return build_plan(request, self._config.host)
 
     def _fault(self, name: str, parent: str, home: Home | None) -> str:
         if parent and home is None:
@@ -111,6 +145,9 @@ class ExtraContainers:
             return f"Parent container {parent} is in 'DESTROYING' state"
         if home is not None and not home.is_running:
             return f"Parent container {parent} does not run yet"
+        inside = self._state.extras.get(parent)
+        if inside is not None and inside.file.order.is_session:
+            return f"Parent container {parent} is a session, which nothing can be launched in"
         living = sum(1 for each in self._state.extras.values() if _lives(each))
         if living >= LIVING_MOST:
             return f"{living} containers were launched by such calls and run, no more are taken"
@@ -159,10 +196,48 @@ class ExtraContainers:
         forgotten = self._forget(extra) if extra is not None else []
         return [*forgotten, Reply(event.request, Response(200))]
 
+    def attach(self, now: float, event: AttachRequested) -> list[Effect]:
+        """ATTACH_CONTAINER_INPUT and ATTACH_CONTAINER_OUTPUT."""
+        home = find_home(self._state, event.container)
+        fault = None
+        if home is None:
+            fault = text_response(404, f"Container {event.container} cannot be found")
+        elif not self._has_ends(home):
+            text = "I/O switchboard server was disabled for this container"
+            fault = text_response(500, text)
+        elif not home.is_running:
+            fault = text_response(503, f"Container {event.container} does not run yet")
+        elif len(self._attached) >= ATTACHED_MOST:
+            fault = text_response(503, "too many requests are attached to containers")
+        if fault is not None:
+            return [Reply(event.request, fault)]
+        self._attached[event.request] = event.container
+        return [
+            AttachContainer(
+                event.request, event.container, event.direction, event.media.value, event.headers,
+                self._config.http_heartbeat_s,
+            )
+        ]  # fmt: skip
+
+    def _has_ends(self, home: Home) -> bool:
+        extra = self._state.extras.get(home.name)
+        if extra is not None and extra.file.order.is_session:
+            return True
+        return home.container is not None and home.container.tty_info is not None
+
     def left(self, stream: str) -> list[Effect]:
         """A peer went away, of whatever kind."""
         self._waiting.pop(stream, None)
-        return []
+        if stream not in self._attached:
+            return []
+        return [DetachContainer(stream), *self.detached(stream)]
+
+    def detached(self, stream: str) -> list[Effect]:
+        """An attachment has ended; a session ends with that of who launched it."""
+        extra = self._state.extras.get(self._attached.pop(stream, ""))
+        if extra is None or extra.stream is None or extra.stream.request != stream:
+            return []
+        return self.step(extra, ExtraInput.DESTROY) if _lives(extra) else []
 
     # --- what happens to them ------------------------------------------------------------
 
@@ -228,6 +303,9 @@ class ExtraContainers:
 
     def _answer(self, extra: ExtraContainer) -> list[Effect]:
         request, extra.request = extra.request, ""
+        if request and extra.stream is not None:
+            self._attached[request] = extra.name
+            return [extra.stream]
         return [Reply(request, Response(200))] if request else []
 
     def _tell_end(self, extra: ExtraContainer) -> list[Effect]:

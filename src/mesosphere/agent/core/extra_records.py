@@ -11,6 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from mesosphere.agent.core.extra_life import ExtraPhase
+from mesosphere.kernel.effects import AttachContainer
 from mesosphere.kernel.seals import seal, unseal
 from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos import codec
@@ -69,13 +70,15 @@ class Waiter(NamedTuple):
 
 class ExtraContainer(msgspec.Struct, eq=False):
     """An extra container. `request` waits for the answer to its launch; that of a session is the
-    stream of its output. `waiting` are those who are told its end, once it is on disk."""
+    stream of its output. `waiting` are those who are told its end, once it is on disk.
+    `stream` joins a session to its output."""
 
     file: ExtraFile
     durable: bool = True
     phase: ExtraPhase = ExtraPhase.LAUNCHING
     pid: int = 0
     request: str = ""
+    stream: AttachContainer | None = None
     is_orphan: bool = False
     waiting: list[Waiter] = []
 

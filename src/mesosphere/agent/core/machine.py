@@ -12,6 +12,7 @@ from typing import Any
 
 from mesosphere.agent.core import draining, executors, leaving, operations, registration
 from mesosphere.agent.core.commands import (
+    AttachRequested,
     ContainerKillRequested,
     ContainerLaunchRequested,
     ContainerRemoveRequested,
@@ -111,6 +112,8 @@ class AgentMachine:
             ContainerWaitRequested: self.extras.wait,
             ContainerKillRequested: self.extras.kill,
             ContainerRemoveRequested: self.extras.remove,
+            AttachRequested: self.extras.attach,
+            on.AttachmentEnded: lambda now, event: self.extras.detached(event.request),
             VerbosityChanged: lambda now, event: self.verbosity.change(event),
             ContainersMeasured: self._measured,
             SupervisionFailed: self._supervision_failed,

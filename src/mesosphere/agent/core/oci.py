@@ -16,6 +16,8 @@ from mesosphere.agent.core.host import Host
 from mesosphere.agent.core.surroundings import NO_NETWORK, ResourceLimit, Surroundings, Volume
 
 CFS_PERIOD_US = 100_000
+CONSOLE_FILE = "console"
+"""In the bundle, where there is a terminal and no image."""
 TMPFS_OPTIONS = ["nosuid", "nodev", "mode=1777"]
 
 # A task of root may do what root may, but not load modules, restart the host, set its clock or
@@ -81,6 +83,7 @@ class Contents(msgspec.Struct, frozen=True):
     around: Surroundings
     shares_network: bool = False
     shares_limits: bool = False  # those of the group above
+    tty: tuple[int, int] | None = None
 
 
 def oci_config(contents: Contents, host: Host, limits: Limits, places: Places) -> dict[str, Any]:
@@ -89,7 +92,7 @@ def oci_config(contents: Contents, host: Host, limits: Limits, places: Places) -
     return {
         "ociVersion": "1.0.2",
         "process": {
-            "terminal": False,
+            **_terminal(contents.tty),
             "user": {"uid": 0, "gid": 0},
             "args": list(contents.argv),
             "env": [f"{name}={value}" for name, value in contents.environment.items()],
@@ -116,6 +119,12 @@ def oci_config(contents: Contents, host: Host, limits: Limits, places: Places) -
             **_image_part(around),
         },
     }
+
+
+def _terminal(tty: tuple[int, int] | None) -> dict[str, Any]:
+    if tty is None or not any(tty):
+        return {"terminal": tty is not None}
+    return {"terminal": True, "consoleSize": {"height": tty[0], "width": tty[1]}}
 
 
 def has_read_only_root(around: Surroundings, host: Host) -> bool:
@@ -177,6 +186,9 @@ def _mounts(contents: Contents, host: Host, places: Places) -> list[dict[str, An
     else:
         # Where nothing is mounted the runtime would lay out devices anew, in the host's own /dev.
         mounts.append(_bind("/dev", "/dev"))
+        if contents.tty is not None:
+            # The runtime opens this place for writing: it must not be the host's own console.
+            mounts.append(_bind(f"{places.bundle}/{CONSOLE_FILE}", "/dev/console"))
         if _has_own_pids(around, host):
             mounts.append({"destination": "/proc", "type": "proc", "source": "proc"})
     own_shm = _has_own_ipc(around, host) or has_read_only_root(around, host)

@@ -22,10 +22,13 @@ from mesosphere.agent.core.volumes import check_mounts, mounts
 from mesosphere.kernel.durations import format_duration
 from mesosphere.kernel.resources import Resources
 from mesosphere.wire.mesos.commands import CommandInfo
+from mesosphere.wire.mesos.containers import ContainerInfo
 from mesosphere.wire.mesos.frameworks import FrameworkInfo
 from mesosphere.wire.mesos.tasks import TaskInfo
 
 MIB = 1024 * 1024
+SIZE_MOST = 65_535
+"""Rows or columns of a terminal."""
 
 
 def why_unsupported(task: TaskInfo, config: AgentConfig, nested: bool = False) -> str:
@@ -88,7 +91,16 @@ def container_request(
         is_revocable=bool(resources.revocable().scalar("cpus")),
         gpus=resources.scalar("gpus") // 1000,
         disk_bytes=_sandbox_disk(task),
+        tty=terminal_size(task.container),
     )
+
+
+def terminal_size(container: ContainerInfo | None) -> tuple[int, int] | None:
+    """Rows and columns of the terminal that is asked for; (0, 0) if only that there be one."""
+    if container is None or container.tty_info is None:
+        return None
+    size = container.tty_info.window_size
+    return (0, 0) if size is None else (min(size.rows, SIZE_MOST), min(size.columns, SIZE_MOST))
 
 
 def command_words(command: CommandInfo) -> tuple[str, ...]:

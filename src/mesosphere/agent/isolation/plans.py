@@ -13,6 +13,7 @@ from typing import Any
 from mesosphere.agent.isolation.gpus import with_devices
 from mesosphere.agent.isolation.processes import program
 from mesosphere.agent.isolation.seccomp import read_profile
+from mesosphere.agent.isolation.spawning import CONSOLE, QUIET_ENVIRONMENT
 
 SET_USER = "/usr/bin/setpriv"
 SET_LIMITS = "/usr/bin/prlimit"
@@ -34,28 +35,35 @@ def spawn_request(
     plan: dict[str, Any], user: dict[str, Any] | None, image: dict[str, Any] | None = None
 ) -> dict[str, Any]:
     """The supervisor's `spawn` of a plan. Writes the bundle first where one is needed."""
+    sandbox = plan["sandbox"]
     request = {
         "op": "spawn",
         "container": plan["container"],
         "directory": plan["directory"],
-        "stdout": plan["sandbox"] + "/stdout",
-        "stderr": plan["sandbox"] + "/stderr",
+        "stdout": f"{sandbox}/stdout" if sandbox else os.devnull,
+        "stderr": f"{sandbox}/stderr" if sandbox else os.devnull,
         "rotation": {f"{plan['sandbox']}/{name}": rule for name, rule in plan["rotation"].items()},
         "parent": plan.get("parent", ""),
     }
+    if "io" in plan:
+        request["io"] = _wiring(plan, user)
     if plan["isolation"] != "oci":
         return {
             **request,
             "argv": [*wrapping(plan, user), *plan["argv"]],
             "environment": plan["environment"],
         }
+    request |= {"environment": dict(QUIET_ENVIRONMENT), "pid_file": plan["pid_file"]}
+    more = ["--console-socket", CONSOLE] if request.get("io", {}).get("console") else []
+    run = [*plan["run"][:-1], *more, plan["run"][-1]]
+    if "session_of" in plan:
+        write_process(plan, user)
+        return {**request, "argv": run, "log": plan["bundle"] + "/log"}
     write_bundle(plan, user, image)
     staged = needs_stage(plan)
     return {
         **request,
-        "argv": program(*stage_words(plan, "enter")) if staged else plan["run"],
-        "environment": {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
-        "pid_file": plan["pid_file"],
+        "argv": [*program(*stage_words(plan, "enter")), *more] if staged else run,
         "cleanup": program(*stage_words(plan, "leave")) if staged else plan["cleanup"],
         "own_cleanup": stage_words(plan, "leave") if staged else [],
         "processes": plan["processes"],
@@ -63,6 +71,54 @@ def spawn_request(
         "freezer": plan["freezer"],
         "log": plan["bundle"] + "/log",
     }
+
+
+def _wiring(plan: dict[str, Any], user: dict[str, Any] | None) -> dict[str, Any]:
+    """What the supervisor needs to put a switchboard before a container."""
+    return {
+        **plan["io"],
+        "console": plan["isolation"] == "oci" and plan["io"]["tty"] is not None,
+        "owner": None if user is None else [user["uid"], user["gid"]],
+        "program": program("mesosphere.agent.isolation.switchboard"),
+    }
+
+
+def write_process(plan: dict[str, Any], user: dict[str, Any] | None) -> None:
+    """Write `process.json` of a session: as its parent's first process, but for what it asks.
+
+    Raises PlanError if the parent is gone.
+    """
+    try:
+        parent = json.loads(Path(plan["parent_bundle"], "config.json").read_text())
+    except (OSError, ValueError) as error:
+        raise PlanError(f"the container {plan['session_of']} is gone") from error
+    process = parent["process"]
+    variables = dict(pair.partition("=")[::2] for pair in process["env"])
+    variables.update(plan["environment"])
+    process |= {
+        "args": plan["argv"],
+        "env": [f"{key}={value}" for key, value in variables.items()],
+        "terminal": plan["io"]["tty"] is not None,
+    }
+    process.pop("consoleSize", None)
+    if any(plan["io"]["tty"] or ()):
+        rows, columns = plan["io"]["tty"]
+        process["consoleSize"] = {"height": rows, "width": columns}
+    if user is not None and not plan["keeps_user"]:
+        _become(process, user, keeps_capabilities=False)
+    bundle = Path(plan["bundle"])
+    bundle.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (bundle / "process.json").write_text(json.dumps(process))
+
+
+def _become(process: dict[str, Any], user: dict[str, Any], keeps_capabilities: bool) -> None:
+    """Let a process run as a user; one without root keeps no capability unless told to."""
+    process["user"] = {
+        "uid": user["uid"], "gid": user["gid"], "additionalGids": user["groups"],
+    }  # fmt: skip
+    if user["uid"] != 0 and not keeps_capabilities:
+        bounding = process["capabilities"]["bounding"]
+        process["capabilities"] = {"bounding": bounding, "effective": [], "permitted": []}
 
 
 def stage_words(plan: dict[str, Any], action: str) -> list[str]:
@@ -102,6 +158,8 @@ def write_bundle(
     bundle = Path(plan["bundle"])
     bundle.mkdir(parents=True, exist_ok=True, mode=0o700)
     (bundle / "config.json").write_text(json.dumps(config))
+    if "io" in plan:
+        (bundle / "console").touch()
     stage = {key: plan[key] for key in STAGED if key in plan}
     if needs_stage(plan):
         lower = {"lower": image["rootfs"]} if image is not None else {}
@@ -120,12 +178,7 @@ def complete(
     config = plan["config"]
     process = dict(config["process"])
     if user is not None:
-        process["user"] = {
-            "uid": user["uid"], "gid": user["gid"], "additionalGids": user["groups"],
-        }  # fmt: skip
-        if user["uid"] != 0 and not plan["keeps_capabilities"]:
-            bounding = process["capabilities"]["bounding"]
-            process["capabilities"] = {"bounding": bounding, "effective": [], "permitted": []}
+        _become(process, user, plan["keeps_capabilities"])
     if image is not None:
         process.update(image_process(plan, image))
     linux = dict(config["linux"])
@@ -196,5 +249,6 @@ def read_only_mounts(table: str, plan: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def remove_bundle(runtime_dir: Path, container: str) -> None:
-    """Drop the bundle of a container that is gone."""
-    shutil.rmtree(runtime_dir / "bundles" / container, ignore_errors=True)
+    """Drop the bundle of a container that is gone, and the place to attach to it."""
+    for name in ("bundles", "attach"):
+        shutil.rmtree(runtime_dir / name / container, ignore_errors=True)

@@ -6,9 +6,12 @@ Standard library only: the supervisor imports it, and it must start fast and sta
 import contextlib
 import ctypes
 import errno
+import fcntl
 import json
 import os
+import struct
 import sys
+import termios
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +127,11 @@ def find_program(name: str, environment: dict[str, str], directory: str) -> str:
         if os.access(candidate, os.X_OK) and not candidate.is_dir():
             return str(candidate)
     raise FileNotFoundError(errno.ENOENT, "command not found in PATH", name)
+
+
+def resize(terminal: int, rows: int, columns: int) -> None:
+    """Tell a terminal, and who runs in its foreground, how large it is. Raises OSError."""
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
 
 def write_aside(path: Path, value: Record) -> None:

@@ -76,8 +76,11 @@ def leave(stage: dict[str, Any]) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """`enter FILE` or `leave FILE`; a fault is told in the runtime's log."""
-    action, file = arguments
+    """`enter FILE` or `leave FILE`; a fault is told in the runtime's log.
+
+    What follows FILE are more options for the runtime.
+    """
+    action, file, *more = arguments
     try:
         stage = json.loads(Path(file).read_text())
     except (OSError, ValueError) as error:
@@ -92,7 +95,7 @@ def main(arguments: list[str]) -> int:
         with contextlib.suppress(OSError):
             Path(stage["bundle"], "log").write_text(str(error))
         return 1
-    return become(stage["run"])
+    return become([*stage["run"][:-1], *more, stage["run"][-1]])
 
 
 def become(command: list[str]) -> NoReturn:

@@ -44,31 +44,36 @@ class Media(Enum):
         return Response(status, {"Content-Type": self.value}, self.encode(message))
 
 
+def named(name: str) -> Media | None:
+    """The encoding of a media type's name."""
+    return next((media for media in Media if media.value == name), None)
+
+
 def spoken(headers: Mapping[str, str]) -> Media | Response:
     """What a request's body is written in; a refusal (400, 415) if it does not say, or oddly."""
-    named = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if not named:
+    told = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not told:
         return text_response(400, "Expecting 'Content-Type' to be present")
-    for media in Media:
-        if named == media.value:
-            return media
-    return text_response(
+    return named(told) or text_response(
         415, f"Expecting 'Content-Type' of {Media.JSON.value} or {Media.PROTOBUF.value}"
     )
 
 
 def wanted(headers: Mapping[str, str]) -> Media | Response:
     """What an answer is to be written in; a refusal (406) if it can't be."""
-    accept = headers.get("accept", "").replace(" ", "").replace("\t", "").lower()
     for media in Media:
-        if not accept or _accepts(accept, media.value):
+        if accepts(headers.get("accept", ""), media.value):
             return media
     return text_response(
         406, f"Expecting 'Accept' to allow '{Media.PROTOBUF.value}' or '{Media.JSON.value}'"
     )
 
 
-def _accepts(accept: str, name: str) -> bool:
+def accepts(header: str, name: str) -> bool:
+    """Whether an Accept header allows a media type; one that says nothing allows all."""
+    accept = header.replace(" ", "").replace("\t", "").lower()
+    if not accept:
+        return True
     for candidate in (name, name.partition("/")[0] + "/*", "*/*"):
         for part in accept.split(","):
             kind, _, parameter = part.partition(";")
