@@ -83,7 +83,7 @@ def _ask(step: Mapping[str, Any], ask: Ask) -> Response:
 
 def check(step: Mapping[str, Any], response: Response, place: str) -> None:
     """Hold an answer against what the step says of it."""
-    body = response.body if isinstance(response.body, bytes) else b"".join(response.body)
+    body = response.whole
     text = body.decode()
     assert response.status == step["status"], f"{place}: {response.status} {text[:400]}"
     for name, value in step.get("headers", {}).items():

@@ -44,6 +44,11 @@ class Response(msgspec.Struct, frozen=True, gc=False):
     headers: dict[str, str] = {}
     body: bytes | tuple[bytes, ...] = b""
 
+    @property
+    def whole(self) -> bytes:
+        """The body in one."""
+        return self.body if isinstance(self.body, bytes) else b"".join(self.body)
+
 
 class Unfinished(NamedTuple):
     """A large answer in the making; `respond` makes the answer of the pieces of the whole page."""

@@ -58,7 +58,7 @@ class Exchange:
         if self.is_closed or self.is_stream or self.server is None:
             return
         self.is_closed = True
-        body = response.body if isinstance(response.body, bytes) else b"".join(response.body)
+        body = response.whole
         headers = {name.lower(): value for name, value in response.headers.items()}
         if lose:
             self._back(lambda: self.caller.broken("the connection was reset", False), self.host)

@@ -385,7 +385,7 @@ def infos(call: dict[str, Any]) -> list[dict[str, Any]]:
 
 def decoded(response: Response) -> Any:
     """The JSON of an answer, its text if it is none."""
-    body = response.body if isinstance(response.body, bytes) else b"".join(response.body)
+    body = response.whole
     if not body:
         return None
     try:

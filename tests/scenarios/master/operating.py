@@ -114,4 +114,4 @@ def operate(world: World, kind: str, **body: Any) -> Any:
 
 def operate_read(world: World, kind: str) -> Any:
     answer = world.answers[world.post("/api/v1", {"type": kind})]
-    return json.loads(answer.body).get(kind.lower())
+    return json.loads(answer.whole).get(kind.lower())

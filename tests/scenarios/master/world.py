@@ -23,6 +23,7 @@ from mesosphere.kernel.store import Check, Put
 from mesosphere.master.api import api
 from mesosphere.master.core.config import MasterConfig
 from mesosphere.master.core.machine import PING_TIMER, MasterMachine
+from mesosphere.master.core.state import values_of
 from mesosphere.master.views import entries, legacy, pieces
 from mesosphere.runtime.files import serve
 from mesosphere.wire import recordio
@@ -44,8 +45,7 @@ def as_json(response: Response) -> Response:
     """An answer in protobuf as the same in JSON."""
     if response.headers.get("Content-Type") != Media.PROTOBUF.value:
         return response
-    assert isinstance(response.body, bytes)
-    message = Media.PROTOBUF.decode(response.body, operator_answers.Response)
+    message = Media.PROTOBUF.decode(response.whole, operator_answers.Response)
     headers = {**response.headers, "Content-Type": Media.JSON.value}
     return Response(response.status, headers, codec.encode(message))
 
@@ -253,8 +253,7 @@ class World:
         """The JSON of a GET."""
         response = self.ask("GET", path, **query)
         assert response.status == 200, response
-        body = response.body if isinstance(response.body, bytes) else b"".join(response.body)
-        return json.loads(body)
+        return json.loads(response.whole)
 
     def leave(self, stream: str) -> None:
         """The peer of a stream, or of a request that waits, goes away."""
@@ -364,9 +363,8 @@ class World:
                 anew = entries.task(record.task, record.resources, record.role)
                 assert pieces.task(record, record.task) == msgspec.json.encode(anew)
         for agent in state.agents.values():
-            values = pieces.values_of(agent)
-            shown = msgspec.json.encode(entries.agent(entries.AgentValues._make(values)))
-            assert pieces.agent(agent, values) == shown
+            values = values_of(agent)
+            assert pieces.agent(agent, values) == msgspec.json.encode(entries.agent(values))
 
     def _check_tree(self, charged: dict[tuple[str, str], dict[str, int]]) -> None:
         tree = self.machine.tree

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from mesosphere.kernel.http import Request, Unfinished
+from mesosphere.master.core.state import values_of
 from mesosphere.master.views import pieces
 from tests.scenarios.master.peers import FINISHED, running
 from tests.scenarios.master.world import World
@@ -24,11 +25,11 @@ def test_a_task_is_encoded_again_only_when_it_changed() -> None:
 def test_an_agent_is_encoded_again_only_when_it_changed() -> None:
     world, framework, agent = running()
     found = world.machine.state.agents[agent.id]
-    before = pieces.agent(found, pieces.values_of(found))
+    before = pieces.agent(found, values_of(found))
     agent.pong()
-    assert pieces.agent(found, pieces.values_of(found)) is before
+    assert pieces.agent(found, values_of(found)) is before
     framework.launch(agent, "t2")
-    assert pieces.agent(found, pieces.values_of(found)) is not before
+    assert pieces.agent(found, values_of(found)) is not before
 
 
 def _begin(world: World, path: str) -> Unfinished:

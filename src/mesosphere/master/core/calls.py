@@ -26,7 +26,7 @@ from mesosphere.master.core.commands import (
 )
 from mesosphere.master.core.state import Agent, Framework, Offer
 from mesosphere.master.core.subscribers import first_event
-from mesosphere.wire import mesos
+from mesosphere.wire import mesos, recordio
 from mesosphere.wire.mesos import link, scheduler
 
 if TYPE_CHECKING:
@@ -312,9 +312,10 @@ def tear_down(master: "MasterMachine", now: float, event: TeardownRequested) -> 
 
 
 def subscribe_operator(master: "MasterMachine", now: float, event: OperatorSubscribed) -> None:
-    """An operator follows the event stream."""
+    """An operator follows the event stream. The first event is made at once: others follow it."""
     stream_id = master.ids.uuid()
-    first = master.page(
+    page = master.pages.get(
         f"subscribed/{event.media.name}", lambda: first_event(event.media, snapshot.state(master))
     )
+    first = recordio.encode(b"".join(page.finish()))
     master.out += master.subscribers.add(event.request, stream_id, event.media, first)

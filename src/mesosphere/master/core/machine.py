@@ -12,7 +12,6 @@ Source: Mesos, src/master/master.cpp; docs/high-availability.md.
 
 from collections.abc import Callable, Mapping
 from functools import cache
-from typing import Any, TypeVar
 
 import msgspec
 
@@ -91,9 +90,6 @@ def heartbeat(media: Media) -> bytes:
     return media.record(scheduler.Event(type="HEARTBEAT"))
 
 
-Page = TypeVar("Page")
-
-
 class MasterMachine:
     """See the module. The other modules of `core` act on it."""
 
@@ -116,7 +112,6 @@ class MasterMachine:
         self.verbosity = Verbosity()
         self.timings = Timings()
         self.revision = 0  # of what pages show: the same number, the same pages
-        self._pages: dict[str, tuple[int, Any]] = {}
         self.pages = Pages(lambda: self.revision)
         self.dirty: dict[str, None] = {}  # agents for the next allocation cycle
         self.to_ping: list[list[str]] = []  # what is left of the round
@@ -235,7 +230,6 @@ class MasterMachine:
 
     def _sampled(self, now: float, event: Sampled) -> None:
         self.gauges = event.values
-        self._pages.clear()  # large ones are not kept for nobody
         self.pages.forget()
 
     def _step_timed(self, now: float, event: StepTimed) -> None:
@@ -328,14 +322,6 @@ class MasterMachine:
     def publish(self, kind: str, body: WireStruct) -> None:
         """Write an event for the operators who follow; `body` is the message named like it."""
         self.out += self.subscribers.publish(kind, body)
-
-    def page(self, name: str, make: Callable[[], Page]) -> Page:
-        """What a read shows: made once for all who ask before anything changes."""
-        known = self._pages.get(name)
-        if known is None or known[0] != self.revision:
-            known = self._pages[name] = (self.revision, make())
-        page: Page = known[1]
-        return page
 
     def when_durable(self, action: Callable[[float], None]) -> None:
         """Do something once every change so far is durable; it writes to `out`."""

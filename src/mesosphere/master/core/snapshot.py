@@ -1,21 +1,30 @@
 """What a master knows, as messages of the operator API: whole, and entry by entry.
 
 Answers to reads, the first event of those who follow and the events after it are made of the same
-entries, so they have one shape. Source: Mesos, src/master/master.cpp (protobuf::master::event),
-src/internal/evolve.cpp.
+entries, so they have one shape. The whole of it comes in slices: what is shown is looked at when a
+section is made, and is what does not change in place.
+
+Source: Mesos, src/master/master.cpp (protobuf::master::event), src/internal/evolve.cpp.
 """
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from mesosphere.kernel.resources import Resources
 from mesosphere.master.core import inverse_offers, offers
-from mesosphere.master.core.state import Agent, Framework
+from mesosphere.master.core.state import Agent, AgentValues, Framework, values_of
 from mesosphere.wire import mesos
 from mesosphere.wire.mesos import answers
 from mesosphere.wire.mesos.resources_codec import Format, to_wire
+from mesosphere.wire.mesos.sections import Parts, Section
 
 if TYPE_CHECKING:
     from mesosphere.master.core.machine import MasterMachine
+
+
+TASKS_PER_SLICE = 64
+AGENTS_PER_SLICE = 32
+FRAMEWORKS_PER_SLICE = 8
 
 
 def _time(seconds: float | None) -> mesos.TimeInfo | None:
@@ -28,7 +37,12 @@ def _listed(resources: Resources) -> list[mesos.Resource]:
 
 def agent_entry(found: Agent) -> answers.AgentEntry:
     """An agent. `active`: it is connected and was not deactivated."""
-    allocated, held_out = found.by_payer()
+    return _agent_entry(values_of(found), *found.by_payer())
+
+
+def _agent_entry(
+    found: AgentValues, allocated: Resources, held_out: Resources
+) -> answers.AgentEntry:
     return answers.AgentEntry(
         agent_info=found.info,
         active=found.is_connected and found.is_active,
@@ -67,50 +81,87 @@ def framework_entry(master: "MasterMachine", found: Framework) -> answers.Framew
     )
 
 
-def agents(master: "MasterMachine") -> answers.GetAgents:
+def _parts(make: Callable[[Any], Any], held: Iterable[Any], size: int) -> Parts:
+    """What is made of what is held now, so many at a time."""
+    return _made(make, list(held), size)
+
+
+def _made(make: Callable[[Any], Any], held: list[Any], size: int) -> Parts:
+    for start in range(0, len(held), size):
+        yield list(map(make, held[start : start + size]))
+
+
+def agents(master: "MasterMachine") -> Section:
     """Every agent, and those that have not come back since this master leads."""
-    return answers.GetAgents(
-        agents=[agent_entry(found) for found in master.state.agents.values()],
-        recovered_agents=list(master.state.recovered.values()),
+    known = master.state.agents.values()
+    held = [(values_of(found), *found.by_payer()) for found in known]
+    return Section(
+        answers.GetAgents,
+        {
+            "agents": _parts(lambda each: _agent_entry(*each), held, AGENTS_PER_SLICE),
+            "recovered_agents": _parts(_same, master.state.recovered.values(), AGENTS_PER_SLICE),
+        },
     )
 
 
-def frameworks(master: "MasterMachine") -> answers.GetFrameworks:
+def frameworks(master: "MasterMachine") -> Section:
     """Every framework, and the last of those that were removed."""
-    state = master.state
-    return answers.GetFrameworks(
-        frameworks=[framework_entry(master, found) for found in state.frameworks.values()],
-        completed_frameworks=[framework_entry(master, found) for found in state.completed.values()],
+    known = {
+        "frameworks": master.state.frameworks.values(),
+        "completed_frameworks": master.state.completed.values(),
+    }
+    entries = {
+        name: [framework_entry(master, found) for found in listed] for name, listed in known.items()
+    }
+    return Section(
+        answers.GetFrameworks,
+        {name: _parts(_same, listed, FRAMEWORKS_PER_SLICE) for name, listed in entries.items()},
     )
 
 
-def executors(master: "MasterMachine") -> answers.GetExecutors:
+def executors(master: "MasterMachine") -> Section:
     """Every executor that is not a command task's."""
-    return answers.GetExecutors(
-        executors=[
-            answers.ExecutorEntry(executor_info=record.info, agent_id=mesos.AgentID(found.id))
-            for found in master.state.agents.values()
-            for record in found.executors.values()
-        ]
-    )
+    held = [
+        (record.info, found.id)
+        for found in master.state.agents.values()
+        for record in found.executors.values()
+    ]
+
+    def entry(each: tuple[mesos.ExecutorInfo, str]) -> answers.ExecutorEntry:
+        return answers.ExecutorEntry(executor_info=each[0], agent_id=mesos.AgentID(each[1]))
+
+    return Section(answers.GetExecutors, {"executors": _parts(entry, held, AGENTS_PER_SLICE)})
 
 
-def tasks(master: "MasterMachine") -> answers.GetTasks:
+def tasks(master: "MasterMachine") -> Section:
     """Every task; completed ones also of completed frameworks."""
     live = list(master.state.frameworks.values())
     everybody = [*live, *master.state.completed.values()]
-    return answers.GetTasks(
-        tasks=[record.task for found in live for record in found.tasks.values()],
-        unreachable_tasks=[record.task for found in live for record in found.unreachable.values()],
-        completed_tasks=[record.task for found in everybody for record in found.completed],
+    held = {
+        "tasks": (record.task for found in live for record in found.tasks.values()),
+        "completed_tasks": (record.task for found in everybody for record in found.completed),
+        "unreachable_tasks": (
+            record.task for found in live for record in found.unreachable.values()
+        ),
+    }
+    return Section(
+        answers.GetTasks,
+        {name: _parts(_same, listed, TASKS_PER_SLICE) for name, listed in held.items()},
     )
 
 
-def state(master: "MasterMachine") -> answers.GetState:
+def state(master: "MasterMachine") -> Section:
     """Everything."""
-    return answers.GetState(
-        get_tasks=tasks(master),
-        get_executors=executors(master),
-        get_frameworks=frameworks(master),
-        get_agents=agents(master),
+    return Section(
+        answers.GetState,
+        {
+            "get_tasks": tasks(master),
+            "get_executors": executors(master),
+            "get_frameworks": frameworks(master),
+            "get_agents": agents(master),
+        },
     )
+
+
+def _same(value: Any) -> Any:
+    return value

@@ -9,7 +9,8 @@ agent, or nowhere; an operation is in its agent's index, and in its framework's 
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 from mesosphere.kernel.resources import Resources, sum_of
 from mesosphere.master.core.allocator.claims import Slot
@@ -177,6 +178,33 @@ class Agent:
     def has_gpus(self) -> bool:
         """Whether GPUs are among its resources."""
         return self.total.scalar("gpus") > 0
+
+
+class AgentValues(NamedTuple):
+    """What is shown of an agent, in the names of `Agent`; none of it changes in place."""
+
+    id: str
+    info: mesos.AgentInfo
+    total: Resources
+    version: str
+    pid: str
+    registered_at: float
+    capabilities: tuple[str, ...]
+    reregistered_at: float | None
+    is_connected: bool
+    is_active: bool
+    drain: mesos.DrainInfo | None
+    drain_began_at: float | None
+    used: Resources
+    offered: Resources
+
+
+_values_of_agent = attrgetter(*AgentValues._fields)
+
+
+def values_of(agent: Agent) -> AgentValues:
+    """What may be shown of an agent later, as it is now."""
+    return AgentValues._make(_values_of_agent(agent))
 
 
 @dataclass(slots=True)

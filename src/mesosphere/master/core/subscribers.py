@@ -6,13 +6,15 @@ AGENT_REMOVED is also sent for lost agents.
 Source: Mesos, include/mesos/v1/master/master.proto, Event.
 """
 
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 from mesosphere.kernel.effects import Effect, EndStream, Send, StartStream
 from mesosphere.master.core.config import HEARTBEAT_S
-from mesosphere.wire.mesos import answers
+from mesosphere.wire.mesos import answers, sections
 from mesosphere.wire.mesos.media import Media
+from mesosphere.wire.mesos.sections import Section
 
 STREAM_LIMIT_BYTES = 64 * 1024 * 1024
 """What a subscriber may leave unread, beside the first event."""
@@ -24,10 +26,12 @@ def heartbeat(media: Media) -> bytes:
     return media.record(answers.event("HEARTBEAT"))
 
 
-def first_event(media: Media, state: answers.GetState) -> bytes:
-    """The record of SUBSCRIBED, with the whole state."""
-    body = answers.Subscribed(get_state=state, heartbeat_interval_seconds=HEARTBEAT_S)
-    return media.record(answers.event("SUBSCRIBED", body))
+def first_event(media: Media, state: Section) -> Iterator[bytes]:
+    """SUBSCRIBED, with the whole state."""
+    fields = {"get_state": state, "heartbeat_interval_seconds": HEARTBEAT_S}
+    subscribed = Section(answers.Subscribed, fields)
+    event = Section(answers.Event, {"type": "SUBSCRIBED", "subscribed": subscribed})
+    return sections.encode(event, media)
 
 
 class Subscribers:

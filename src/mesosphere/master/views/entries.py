@@ -5,12 +5,12 @@ Source: Mesos, src/master/readonly_handler.cpp, src/common/http.cpp.
 """
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from mesosphere.kernel.resources import Resources, compact
-from mesosphere.master.core.state import Framework, Offer
+from mesosphere.master.core.state import AgentValues, Framework, Offer
 from mesosphere.wire import mesos
 from mesosphere.wire.mesos import codec
 from mesosphere.wire.mesos.resources_codec import Format, from_wire, to_wire
@@ -28,25 +28,6 @@ def _remember(shared: object, plain: Any) -> tuple[object, msgspec.Raw]:
         _common.clear()
     known = _common[id(shared)] = (shared, msgspec.Raw(msgspec.json.encode(plain)))
     return known
-
-
-class AgentValues(NamedTuple):
-    """What an agent's entry depends on, in the names of `Agent`; none of it changes in place."""
-
-    id: str
-    info: mesos.AgentInfo
-    total: Resources
-    version: str
-    pid: str
-    registered_at: float
-    capabilities: tuple[str, ...]
-    reregistered_at: float | None
-    is_connected: bool
-    is_active: bool
-    drain: mesos.DrainInfo | None
-    drain_began_at: float | None
-    used: Resources
-    offered: Resources
 
 
 def attributes(listed: Iterable[mesos.Attribute]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from mesosphere.master.views import maintenance, metrics, roles
 from mesosphere.wire import mesos
 from mesosphere.wire.mesos import answers, operator_base
 from mesosphere.wire.mesos.base import WireStruct
+from mesosphere.wire.mesos.sections import Section
 
 
 def _flags(master: MasterMachine) -> operator_base.GetFlags:
@@ -49,12 +50,7 @@ READS: Mapping[str, Callable[[MasterMachine], WireStruct]] = {
     "GET_VERSION": _version,
     "GET_METRICS": _metrics,
     "GET_LOGGING_LEVEL": lambda master: operator_base.GetLoggingLevel(level=master.verbosity.level),
-    "GET_STATE": snapshot.state,
-    "GET_AGENTS": snapshot.agents,
-    "GET_FRAMEWORKS": snapshot.frameworks,
-    "GET_EXECUTORS": snapshot.executors,
     "GET_OPERATIONS": _operations,
-    "GET_TASKS": snapshot.tasks,
     "GET_ROLES": roles.operator_roles,
     "GET_WEIGHTS": lambda master: answers.GetWeights(weight_infos=roles.weights(master)),
     "GET_MASTER": _master,
@@ -67,3 +63,12 @@ READS: Mapping[str, Callable[[MasterMachine], WireStruct]] = {
     "GET_QUOTA": lambda master: answers.GetQuota(status=roles.quota_status(master)),
 }
 """Calls that only read."""
+
+BIG_READS: Mapping[str, Callable[[MasterMachine], Section]] = {
+    "GET_STATE": snapshot.state,
+    "GET_AGENTS": snapshot.agents,
+    "GET_FRAMEWORKS": snapshot.frameworks,
+    "GET_EXECUTORS": snapshot.executors,
+    "GET_TASKS": snapshot.tasks,
+}
+"""The same, in slices."""

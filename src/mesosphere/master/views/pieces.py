@@ -8,14 +8,13 @@ slice by slice, by what they return.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from operator import attrgetter
 from typing import Any
 
 import msgspec
 
 from mesosphere.kernel.pages import Slices
 from mesosphere.kernel.resources import Resources
-from mesosphere.master.core.state import Agent, TaskRecord
+from mesosphere.master.core.state import Agent, AgentValues, TaskRecord, values_of
 from mesosphere.master.views import entries
 from mesosphere.wire import mesos
 
@@ -23,8 +22,6 @@ _encode = msgspec.json.Encoder().encode
 
 TASKS_PER_SLICE = 128
 AGENTS_PER_SLICE = 64
-
-_values_of_agent = attrgetter(*entries.AgentValues._fields)
 
 
 def tasks(records: Iterable[TaskRecord]) -> Slices:
@@ -58,10 +55,10 @@ def agents(listed: Iterable[Agent]) -> Slices:
 def agents_by_id(listed: Iterable[Agent]) -> Iterator[dict[str, bytes]]:
     """The same, each by its id."""
     held = list(listed)
-    return _agents(held, list(map(_values_of_agent, held)))
+    return _agents(held, list(map(values_of, held)))
 
 
-def _agents(held: list[Agent], values: list[tuple[Any, ...]]) -> Iterator[dict[str, bytes]]:
+def _agents(held: list[Agent], values: list[AgentValues]) -> Iterator[dict[str, bytes]]:
     for start in range(0, len(held), AGENTS_PER_SLICE):
         part = slice(start, start + AGENTS_PER_SLICE)
         yield {
@@ -69,17 +66,11 @@ def _agents(held: list[Agent], values: list[tuple[Any, ...]]) -> Iterator[dict[s
         }
 
 
-def values_of(found: Agent) -> tuple[Any, ...]:
-    """What an agent's entry is made of, in the order of `AgentValues`."""
-    values: tuple[Any, ...] = _values_of_agent(found)
-    return values
-
-
-def agent(found: Agent, values: tuple[Any, ...]) -> bytes:
+def agent(found: Agent, values: AgentValues) -> bytes:
     """An agent as it is, or was when a page began."""
     known = found.shown
     if known is None or known[0] != values:
-        known = found.shown = (values, _encode(entries.agent(entries.AgentValues._make(values))))
+        known = found.shown = (values, _encode(entries.agent(values)))
     return known[1]
 
 
@@ -91,7 +82,7 @@ def full_agents(listed: Iterable[Agent]) -> Slices:
 
 
 def _widen(
-    found: Agent, values: tuple[Any, ...], full: tuple[Resources, Resources, Resources]
+    found: Agent, values: AgentValues, full: tuple[Resources, Resources, Resources]
 ) -> bytes:
     return widened(agent(found, values), entries.full_resources(*full))
 

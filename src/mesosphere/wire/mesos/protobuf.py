@@ -58,9 +58,15 @@ def _bindings() -> Bindings:
 
 
 @cache
+def binding_of(kind: type[msgspec.Struct], name: str) -> Binding:
+    """The codec of a struct as any message of the files."""
+    return _bindings().bind(kind, name)
+
+
+@cache
 def binding(kind: type[msgspec.Struct]) -> Binding:
     """The codec of one of `MESSAGES`."""
-    return _bindings().bind(kind, MESSAGES[kind])
+    return binding_of(kind, MESSAGES[kind])
 
 
 def decode(data: bytes, kind: type[T], limit: int = SIZE_LIMIT) -> T:

@@ -29,6 +29,11 @@ def varint(value: int) -> bytes:
     return bytes(out)
 
 
+def message_head(number: int, size: int) -> bytes:
+    """What comes before a message that is a field."""
+    return varint(number << 3 | BYTES) + varint(size)
+
+
 def sized(number: int, encode: Callable[[Any], bytes]) -> Writer:
     """A field that says its length: text, bytes, a message."""
     tag = varint(number << 3 | BYTES)

@@ -11,8 +11,7 @@ docs/compatibility/mesos.md and stories to tests/api/mesos.
 Source: Mesos, include/mesos/v1/master/master.proto, src/master/http.cpp.
 """
 
-from mesosphere.kernel.events import Event
-from mesosphere.kernel.http import Request, Response, text_response
+from mesosphere.kernel.http import Request, text_response
 from mesosphere.master.api.answers import Answer
 from mesosphere.master.api.operator import (
     agents,
@@ -44,9 +43,6 @@ CALLS: Handlers = {
 }
 """Every call of the operator API that this master takes."""
 
-BIG_READS = ("GET_STATE", "GET_TASKS", "GET_AGENTS", "GET_FRAMEWORKS")
-"""Encoded once for all who ask before anything changes."""
-
 _FIELDS = frozenset(operator.Call.__struct_fields__)
 
 
@@ -69,15 +65,8 @@ def call_operator(master: MasterMachine, now: float, request: Request) -> Answer
     handler = CALLS.get(kind)
     if handler is None:
         return text_response(501, f"{kind} is not supported by this master yet")
-    if kind in BIG_READS:
-
-        def read() -> Response:
-            body = handler(master, now, request, call)
-            return accepted.answer(answers.response(kind, body))
-
-        return master.page(f"{kind}/{accepted.name}", read)
     answer = handler(master, now, request, call)
-    if isinstance(answer, Response | Event):
+    if isinstance(answer, Answer):
         return answer
     return accepted.answer(answers.response(kind, answer))
 
