@@ -173,15 +173,18 @@ class Cluster:
         self.master.start()
         await asyncio.sleep(SETTLE_S)
         before, busy = self.master.rss_kb(), self.master.cpu_s()
+        theirs = (await self.fleet.ask("statistics"))["cpu_s"]
         async with Prober(self.master.port) as prober:
             answer = await self.fleet.ask("rejoin")
         spent = self.master.cpu_s() - busy
+        theirs = (await self.fleet.ask("statistics"))["cpu_s"] - theirs
         await asyncio.sleep(SETTLE_S)
         tasks = self.agents * self.tasks_per_agent
         grown = self.master.rss_kb() - before
         self.figures |= {
             "reregister_all_s": answer["seconds"],
             "reregister_cpu_s": spent,
+            "reregister_emulator_cpu_s": theirs,
             "master_with_tasks_mb": self.master.rss_kb() / 1e3,
             "kb_per_task": (grown - self.agents * self.figures["kb_per_agent"]) / tasks,
             **prober.figures("reregister"),

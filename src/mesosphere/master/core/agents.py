@@ -27,7 +27,7 @@ from mesosphere.master.core import (
 from mesosphere.master.core.commands import AgentCalled
 from mesosphere.master.core.registry import ADMITTED, GONE, AgentRecord
 from mesosphere.master.core.schedule import key_of
-from mesosphere.master.core.state import Agent, Framework, TaskRecord
+from mesosphere.master.core.state import Agent, Framework, TaskKey, TaskRecord
 from mesosphere.wire import mesos, recordio
 from mesosphere.wire.errors import WireError
 from mesosphere.wire.mesos import answers, codec, link, scheduler
@@ -236,12 +236,16 @@ def _take_report(
         if info.id is not None and info.id.value not in master.state.completed:
             frameworks.recover(master, info.id.value, info, now)
     stopped = executors.take_report(master, agent, call.executors)
+    brought: dict[TaskKey, TaskRecord] = {}
     for report in call.tasks:
         framework = master.state.frameworks.get(report.task.framework_id.value)
         if framework is None:
             stopped[report.task.framework_id.value] = None
-        else:
-            _take_task(master, now, agent, framework, report, was_unreachable)
+            continue
+        record = _take_task(master, now, agent, framework, report, was_unreachable)
+        if record is not None:
+            brought[record.key] = record
+    tasks.charge(master, agent, brought.values())
     for identifier in stopped:
         body = link.ShutdownFramework(framework_id=mesos.FrameworkID(identifier))
         master.tell_agent(agent, link.Event(type="SHUTDOWN_FRAMEWORK", shutdown_framework=body))
@@ -254,14 +258,15 @@ def _take_task(
     framework: Framework,
     report: link.TaskReport,
     was_unreachable: bool,
-) -> None:
+) -> TaskRecord | None:
+    """Put a task that an agent brings into the books, uncharged; None: it does not belong there."""
     task = report.task
     namesake = framework.tasks.get(task.task_id.value)
     if namesake is not None and namesake.task.agent_id.value != agent.id:
         # It was given up and its id used again elsewhere, where it lives now.
         body = link.KillTask(framework_id=task.framework_id, task_id=task.task_id)
         master.tell_agent(agent, link.Event(type="KILL_TASK", kill_task=body))
-        return
+        return None
     earlier = framework.tasks.get(task.task_id.value) or framework.unreachable.pop(
         task.task_id.value, None
     )
@@ -269,7 +274,7 @@ def _take_task(
         shape = master.shapes.of(task.resources)
     except WireError as error:
         master.log("error", "unreadable_task", task=task.task_id.value, reason=str(error))
-        return
+        return None
     role = shape.role
     if role is None:
         role = earlier.role if earlier is not None else next(iter(framework.roles), "*")
@@ -279,7 +284,7 @@ def _take_task(
     task.agent_id = agent.info.id or task.agent_id
     record = TaskRecord(
         task,
-        as_held(shape.resources, agent.total),
+        as_held(shape.resources, agent.total) if shape.has_volumes else shape.resources,
         role,
         is_command=task.executor_id is None,
         holds_resources=not is_terminal(task.state),
@@ -291,7 +296,7 @@ def _take_task(
     told = report.unacknowledged
     task.status_update_state = task.state if told is None else told.state
     task.status_update_uuid = None if told is None else told.uuid
-    tasks.add(master, framework, agent, record)
+    tasks.put(master, framework, agent, record)
     if was_unreachable:
         # Also who was told that it is lost: a lost task may come back to life.
         status = tasks.own_status(
@@ -306,6 +311,7 @@ def _take_task(
     if record.kill_wanted and not is_terminal(task.state):
         body = link.KillTask(framework_id=task.framework_id, task_id=task.task_id)
         master.tell_agent(agent, link.Event(type="KILL_TASK", kill_task=body))
+    return record
 
 
 def _ask_for_unreported(master: "MasterMachine", agent: Agent, records: list[TaskRecord]) -> None:

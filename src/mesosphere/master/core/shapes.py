@@ -7,6 +7,7 @@ place. The table begins anew when it is full, so that odd tasks cost memory only
 
 from typing import NamedTuple
 
+from mesosphere.kernel.conversions import is_volume
 from mesosphere.kernel.resources import Resources
 from mesosphere.wire import mesos
 from mesosphere.wire.mesos import codec
@@ -16,11 +17,12 @@ SHAPES_LIMIT = 4_096
 
 
 class Shape(NamedTuple):
-    """Resources of a task: as messages, as a value without allocation, and who pays."""
+    """Resources of a task: as messages, as a value without allocation, who pays, any volumes."""
 
     listed: list[mesos.Resource]
     resources: Resources
     role: str | None
+    has_volumes: bool
 
 
 class Shapes:
@@ -37,7 +39,8 @@ class Shapes:
         if shape is None:
             found = from_wire(listed)
             role = next((one.allocation_role for one, _ in found if one.allocation_role), None)
-            shape = Shape(listed, found.allocated_to(None), role)
+            has_volumes = any(is_volume(identity) for identity, _ in found)
+            shape = Shape(listed, found.allocated_to(None), role, has_volumes)
             if len(self._resources) >= SHAPES_LIMIT:
                 self._resources.clear()
             self._resources[key] = shape

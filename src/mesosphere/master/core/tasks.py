@@ -5,12 +5,13 @@ state never changes; updates without uuid are the master's own, sent once and ne
 Source: Mesos, src/master/master.cpp (updateTask, statusUpdate, acknowledge, reconcile).
 """
 
+from collections.abc import Iterable
 from copy import copy
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from mesosphere.kernel.resources import Resources
+from mesosphere.kernel.resources import Resources, sum_of
 from mesosphere.master.core.life_cycle import TASK, Action
 from mesosphere.master.core.state import Agent, Framework, TaskRecord
 from mesosphere.wire import mesos
@@ -65,14 +66,33 @@ def user_of(info: mesos.TaskInfo, executor: mesos.ExecutorInfo | None, framework
 
 def add(master: "MasterMachine", framework: Framework, agent: Agent, record: TaskRecord) -> None:
     """Put a task into the books; the tree is charged if it holds resources."""
-    if record.task.task_id.value not in framework.tasks:
+    put(master, framework, agent, record)
+    charge(master, agent, [record])
+
+
+def put(master: "MasterMachine", framework: Framework, agent: Agent, record: TaskRecord) -> None:
+    """Put a task into the books; `charge` comes after it."""
+    key = record.key
+    _, task_id = key
+    if master.subscribers and task_id not in framework.tasks:
         master.publish("TASK_ADDED", answers.TaskAdded(task=record.task))
-    framework.tasks[record.task.task_id.value] = record
-    agent.tasks[record.key] = record
-    if record.holds_resources:
-        agent.used = agent.used + record.resources
-        framework.charges += 1
-        master.tree.allocate(record.role, framework.id, record.resources)
+    framework.tasks[task_id] = record
+    agent.tasks[key] = record
+
+
+def charge(master: "MasterMachine", agent: Agent, records: Iterable[TaskRecord]) -> None:
+    """Charge what tasks of an agent hold, all of one payer's at once."""
+    payers: dict[tuple[str, str], list[Resources]] = {}
+    for record in records:
+        if record.holds_resources:
+            payers.setdefault((record.role, record.key[0]), []).append(record.resources)
+    for (role, framework_id), held in payers.items():
+        amounts = held[0] if len(held) == 1 else sum_of(held)
+        agent.used = agent.used + amounts
+        master.tree.allocate(role, framework_id, amounts)
+        framework = master.state.frameworks.get(framework_id)
+        if framework is not None:
+            framework.charges += 1
 
 
 def release(master: "MasterMachine", record: TaskRecord) -> None:
@@ -136,11 +156,7 @@ def _hold(master: "MasterMachine", record: TaskRecord) -> None:
     if agent is None or record.holds_resources:
         return
     record.holds_resources = True
-    agent.used = agent.used + record.resources
-    framework = master.state.frameworks.get(record.key[0])
-    if framework is not None:
-        framework.charges += 1
-    master.tree.allocate(record.role, record.key[0], record.resources)
+    charge(master, agent, [record])
 
 
 def own_status(
