@@ -33,7 +33,7 @@ def addresses(hosts, hostvars):
     return found
 
 
-def urls(hosts, hostvars, port, scheme="http"):
+def server_urls(hosts, hostvars, port, scheme="http"):
     """The URL of each host's server at a port."""
     return [f"{scheme}://{_bracketed(address)}:{port}" for address in addresses(hosts, hostvars)]
 
@@ -153,7 +153,7 @@ class FilterModule:
         return {
             "quorum": quorum,
             "addresses": addresses,
-            "urls": urls,
+            "server_urls": server_urls,
             "restart_order": restart_order,
             "zookeeper_hosts": zookeeper_hosts,
             "zookeeper_members": zookeeper_members,

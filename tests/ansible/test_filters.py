@@ -5,6 +5,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import ansible.plugins.filter
 import pytest
 import yaml
 from ansible.errors import AnsibleFilterError
@@ -53,11 +54,17 @@ def test_zookeeper_is_named_with_every_host(filters: ModuleType) -> None:
         filters.zookeeper_url([], HOSTVARS, "mesos")
 
 
+def test_no_filter_hides_behind_a_file_of_ansible(filters: ModuleType) -> None:
+    # ansible-doc from 2.20 on looks for a plugin's documentation in a file of its name.
+    theirs = {path.stem for path in Path(ansible.plugins.filter.__path__[0]).iterdir()}
+    assert not theirs & set(filters.FilterModule().filters())
+
+
 def test_a_url_has_brackets_around_an_address_of_version_6(filters: ModuleType) -> None:
-    assert filters.urls(["b"], HOSTVARS, 5050) == ["http://192.0.2.2:5050"]
-    assert filters.urls(["a"], HOSTVARS, 5050, "https") == ["https://10.0.0.1:5050"]
+    assert filters.server_urls(["b"], HOSTVARS, 5050) == ["http://192.0.2.2:5050"]
+    assert filters.server_urls(["a"], HOSTVARS, 5050, "https") == ["https://10.0.0.1:5050"]
     six = {"a": {"mesosphere_address": "2001:db8::1"}}
-    assert filters.urls(["a"], six, 5050) == ["http://[2001:db8::1]:5050"]
+    assert filters.server_urls(["a"], six, 5050) == ["http://[2001:db8::1]:5050"]
     assert filters.zookeeper_hosts(["a"], six) == "[2001:db8::1]:2181"
 
 
