@@ -84,6 +84,11 @@ listening:
   description: Who listens on the ports that were asked for, by port.
   type: dict
   returned: always
+ports:
+  description: The ports that were looked at.
+  type: list
+  elements: int
+  returned: always
 faults:
   description: What is wrong, a sentence each.
   type: list
@@ -230,6 +235,7 @@ def main():
         "distribution": " ".join(known["release"]),
         "memory_mb": known["memory_mb"],
         "listening": {str(port): who for port, who in known["listening"].items()},
+        "ports": [each["port"] for each in module.params["ports"]],
         "faults": found,
     }
     if known["skew_s"] is not None:
