@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from mesosphere.kernel.store import Remove
 from mesosphere.simulation.checkers.executors import Executors
 from mesosphere.simulation.checkers.launches import Launches
+from mesosphere.simulation.checkers.removals import Removals
 from mesosphere.simulation.masters import MastersStory
 from mesosphere.simulation.processes import EXECUTOR, Container
 from mesosphere.simulation.taps import Taps
@@ -110,3 +112,15 @@ def test_executors_that_should_not_be_there_are_found_in_the_end() -> None:
         "the master has executor e9",
     ):
         assert part in found
+
+
+def test_a_framework_that_is_ended_before_its_removal_is_durable_is_found(taps: Taps) -> None:
+    Removals(taps)
+    node = taps.cluster.nodes["agent0"]
+    [known] = list(taps.cluster.ensemble.store.load("/mesos-registry", "/frameworks"))[1:2]
+    body = link.ShutdownFramework(framework_id=mesos.FrameworkID(known.rpartition("/")[2]))
+    event = link.Event(type="SHUTDOWN_FRAMEWORK", shutdown_framework=body)
+    with pytest.raises(Violation, match="which is registered"):
+        tell(taps.on_agent_event, node, event)
+    taps.cluster.ensemble.store.commit("/mesos-registry", [Remove(known)])
+    tell(taps.on_agent_event, node, event)

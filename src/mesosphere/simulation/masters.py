@@ -14,13 +14,14 @@ from mesosphere.simulation.checkers.gone import Gone
 from mesosphere.simulation.checkers.launches import Launches
 from mesosphere.simulation.checkers.oversubscription import Oversubscription
 from mesosphere.simulation.checkers.quotas import Quotas
+from mesosphere.simulation.checkers.removals import Removals
 from mesosphere.simulation.checkers.reservations import Reservations
 from mesosphere.simulation.checkers.terminal import Terminal
 from mesosphere.simulation.checkers.updates import Updates
 from mesosphere.simulation.checkers.writers import Writers
-from mesosphere.simulation.cluster import Cluster
+from mesosphere.simulation.cluster import AGENT_RESOURCES, Cluster
 from mesosphere.simulation.faults import Faults
-from mesosphere.simulation.launching import Kind
+from mesosphere.simulation.launching import CPUS, EXECUTOR_CPUS, Kind
 from mesosphere.simulation.scheduler import AWAY, Book, Profile
 from mesosphere.simulation.taps import Taps
 from mesosphere.simulation.world import Violation, World
@@ -51,6 +52,9 @@ PROFILES = (
 )
 TORN_DOWN = ("brief", "guests")
 """The frameworks that an administrator removes now and then."""
+
+ROOM_OF_ALL = 0.5
+"""Part of the agents' processors that is surely open when all is healed."""
 
 DISMISSED = (ExitCode.REFUSED, ExitCode.FRAMEWORK_REFUSED)
 """How agents and frameworks end that operators have removed."""
@@ -89,6 +93,7 @@ class MastersStory:
         Quotas(self.taps)
         Gone(self.taps, self.administrator)
         Executors(self.taps)
+        Removals(self.taps)
 
     def run(self) -> str:
         """The whole story; the digest of its journal."""
@@ -100,6 +105,7 @@ class MastersStory:
         self.world.run(end)
         self.faults.heal()
         self.cluster.is_quiet = True
+        self._be_modest()
         self._launched_before = {name: book.count for name, book in self.books.items()}
         for _ in range(int(HEALING_S / LOOK_S)):
             end += LOOK_S
@@ -137,6 +143,13 @@ class MastersStory:
         most = 2 * profile.wanted
         self.books[profile.name].wanted = self.world.random.randrange(most + 1)
         self.world.at(self.world.between(2.0, 15.0), self._wish)
+
+    def _be_modest(self) -> None:
+        """In the end frameworks wish no more than there is room for on the agents left open."""
+        room = ROOM_OF_ALL * len(self.cluster.of("agent")) * AGENT_RESOURCES["cpus"]  # type: ignore[operator]
+        while sum(book.wanted for book in self.books.values()) * (CPUS + EXECUTOR_CPUS) > room:
+            greedy = max(self.books.values(), key=lambda book: book.wanted)
+            greedy.wanted -= 1
 
     def _administer(self) -> None:
         if not self.faults.is_over:

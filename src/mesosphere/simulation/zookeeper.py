@@ -75,6 +75,10 @@ class SimulatedStore:
         if any(name.startswith(below) and name not in gone for name in self._nodes):
             raise Refused(f"{write.path} has children")
 
+    def has(self, path: str) -> bool:
+        """Whether there is a node at an absolute path."""
+        return path in self._nodes
+
     def load(self, root: str, path: str) -> Entries:
         """The node at a path and all below it, by path below the root."""
         top = (root + path).rstrip("/")

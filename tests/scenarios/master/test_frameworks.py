@@ -208,6 +208,31 @@ def test_a_framework_removed_while_it_subscribes_is_told_so() -> None:
     assert framework.stream.of("ERROR") == [told]
 
 
+def test_what_a_framework_runs_ends_once_its_removal_is_durable() -> None:
+    world, framework, agent = running()
+    world.slow_store = True
+    world.leave(framework.request)
+    world.wait(101)
+    assert agent.stream.of("SHUTDOWN_FRAMEWORK") == []
+    assert world.machine.state.agents[agent.id].free.scalar("cpus") < 4000
+    # It comes too late, though it is still there.
+    framework.ask()
+    told = {"message": "Framework has been removed", "reason": "FRAMEWORK_REMOVED"}
+    assert framework.stream.of("ERROR") == [told]
+    world.settle()
+    assert agent.stream.of("SHUTDOWN_FRAMEWORK") == [{"framework_id": {"value": framework.id}}]
+    assert not any(path.startswith("/frameworks/") for path in world.store)
+
+
+def test_who_was_deposed_without_noticing_ends_nobodys_tasks() -> None:
+    world, framework, agent = running()
+    world.leave(framework.request)
+    world.store["/epoch"] = (b"another leader's", world.store["/epoch"][1] + 1)
+    world.wait(101)
+    assert world.halted is not None
+    assert agent.stream.of("SHUTDOWN_FRAMEWORK") == []
+
+
 def test_teardown_ends_the_stream_and_everything_it_ran() -> None:
     world, framework, agent = running()
     operator = world.post("/api/v1", {"type": "SUBSCRIBE"})

@@ -83,7 +83,7 @@ def take(master: "MasterMachine", now: float, event: SchedulerCalled) -> None:
 
 
 def _check_stream(framework: Framework | None, stream_id: str | None) -> Response | None:
-    if framework is None:
+    if framework is None or framework.is_removed:
         return text_response(400, "Framework cannot be found")
     if not framework.is_connected:
         return text_response(403, "Framework is not subscribed")

@@ -46,8 +46,8 @@ def subscribe(master: "MasterMachine", now: float, event: "SchedulerCalled") -> 
         info, call.suppressed_roles, master.config.roles, master.config.root_submissions
     ) or _check_constraints(call)
     known = master.state.frameworks.get(identifier)
-    if fault is None and identifier in master.state.completed:
-        fault = REMOVED
+    if identifier in master.state.completed or (known is not None and known.is_removed):
+        fault = fault or REMOVED
     if fault is None and known is not None and info.principal != known.info.principal:
         text = "Changing framework's principal is not allowed."
         fault = Refusal("PRINCIPAL_CHANGED", text)
@@ -61,7 +61,7 @@ def subscribe(master: "MasterMachine", now: float, event: "SchedulerCalled") -> 
 
     def attach(later: float) -> None:
         framework.subscribing -= 1
-        if master.state.frameworks.get(framework.id) is not framework:
+        if framework.is_removed:
             _refuse(master, event, REMOVED)
             return
         if not is_new:
@@ -249,7 +249,19 @@ def expire(master: "MasterMachine", now: float, identifier: str) -> None:
 
 
 def remove(master: "MasterMachine", now: float, framework: Framework) -> None:
-    """Remove a framework for good and kill everything it runs."""
+    """Remove a framework for good, and kill everything it runs once that is durable.
+
+    It may not come back from now on. But whoever was deposed without noticing can't make it
+    durable, and so ends nothing that runs for another leader.
+    """
+    framework.is_removed = True
+    master.registry.remove_framework(framework.id)
+    master.when_durable(lambda later: _end(master, later, framework))
+
+
+def _end(master: "MasterMachine", now: float, framework: Framework) -> None:
+    if master.state.frameworks.get(framework.id) is not framework:
+        return
     if framework.stream is not None:
         master.out.append(EndStream(framework.stream))
         master.state.streams.pop(framework.stream, None)
@@ -270,7 +282,6 @@ def remove(master: "MasterMachine", now: float, framework: Framework) -> None:
     master.state.completed[framework.id] = framework
     while len(master.state.completed) > master.config.max_completed_frameworks:
         del master.state.completed[next(iter(master.state.completed))]
-    master.registry.remove_framework(framework.id)
     master.out.append(CancelTimer(FAILOVER_TIMER + framework.id))
     master.publish("FRAMEWORK_REMOVED", answers.FrameworkRemoved(framework_info=framework.info))
     master.log("info", "framework_removed", framework=framework.id)

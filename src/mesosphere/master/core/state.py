@@ -220,6 +220,7 @@ class Framework:
     stream_id: str = ""
     media: Media = Media.JSON  # what its stream is written in
     is_recovered: bool = False
+    is_removed: bool = False  # it may not come back, and ends once that is durable
     subscribing: int = 0  # SUBSCRIBE calls that wait for the registry
     suppressed: dict[str, None] = field(default_factory=dict)
     offer_constraints: mesos.OfferConstraints | None = None
