@@ -1,6 +1,8 @@
 """What is wrong with an inventory, found before any host is touched."""
 
 import difflib
+import functools
+import re
 from pathlib import Path
 
 import yaml
@@ -21,6 +23,29 @@ PORTS = {
     "mesosphere_stats_port": "loadbalancers",
 }
 """The port table: who listens on what."""
+
+DAEMONS = {
+    "mesos_master": ("master", "MESOS"),
+    "mesos_agent": ("agent", "MESOS"),
+    "marathon": ("marathon", "MARATHON"),
+    "chronos": ("chronos", "CHRONOS"),
+    "haproxy": ("haproxy", "HAPROXY_LB"),
+}
+"""Roles of daemons: the component, and what names of its environment begin with."""
+
+FLAGS = "docs/operations/flags.md"
+FLAG_ROW = re.compile(r"^\| (`--.+?`) \| (.*?) \|")
+FLAG_VALUES = {
+    "integer": re.compile(r"-?\d+"),
+    "number": re.compile(r"-?\d+(\.\d+)?(e[+-]?\d+)?"),
+    "switch": re.compile(r"true|false|1|0|yes|no|on|off", re.IGNORECASE),
+    "duration": re.compile(r"-?\d+(\.\d+)?(ns|us|ms|secs|mins|hrs|days|weeks)"),
+    "size": re.compile(r"\d+\s*([KMGT]?B)?", re.IGNORECASE),
+    "port": re.compile(r"\d{1,5}"),
+}
+URL_SECRET = re.compile(r"//[^/@]+:[^/@]+@")
+CLOSE_NAME, CLOSE_GROUP = 0.9, 0.85
+"""How alike a name must be to one of ours to be a mistake for it, from 0 to 1."""
 
 PORT_GROUPS = tuple(dict.fromkeys(PORTS.values()))
 SHARED = "playbooks/group_vars/all/cluster.yml"
@@ -46,8 +71,11 @@ def inventory_faults(groups, hostvars, roles, hosts=None):
     checked = members if hosts is None else [host for host in members if host in hosts]
     options = specified(Path(roles))
     shared = yaml.safe_load((Path(roles).parent / SHARED).read_text())
+    flags = specified_flags((Path(roles).parent / FLAGS).read_text())
     for host in checked:
         faults = variable_faults(hostvars[host], options, shared)
+        for role in DAEMONS:
+            faults += flag_faults(role, hostvars[host].get(f"{role}_flags"), flags)
         own = [group for group in PORT_GROUPS if host in groups.get(group, ())]
         for fault in faults + port_faults(hostvars[host], own):
             by_variable.setdefault(fault, []).append(host)
@@ -69,6 +97,14 @@ def group_faults(groups):
                 f"The group '{name}' has {len(groups[name])} hosts; it needs an odd number"
                 " (1, 3 or 5), because an even number survives no more failures than one less."
             )
+    for name in groups:
+        close = [] if name in GROUPS else difflib.get_close_matches(name, GROUPS, 1, CLOSE_GROUP)
+        outside = [host for host in groups[name] if close and host not in groups.get(close[0], ())]
+        if outside:
+            found.append(
+                f"{outside[0]} is in the group '{name}', which nobody reads; did you mean"
+                f" '{close[0]}'."
+            )
     return found
 
 
@@ -84,7 +120,7 @@ def specified(roles):
 def variable_faults(variables, options, shared):
     """Variables that nobody reads, and values that are not of their type or choices."""
     prefixes = tuple(sorted({"mesosphere_"} | {f"{_role(name)}_" for name in options}))
-    known = [*options, *shared, "mesosphere_address"]
+    known = (*options, *shared, "mesosphere_address")
     found = []
     for name in sorted(str(each) for each in variables):
         if name in options:
@@ -93,9 +129,65 @@ def variable_faults(variables, options, shared):
             if said:
                 found.append(said)
         elif name.startswith(prefixes) and name not in shared and name not in FACTS:
-            close = difflib.get_close_matches(name, known, 1)
-            hint = f"did you mean {close[0]}" if close else "variables.md has all"
+            close = meant(name, known, 0.6)
+            hint = f"did you mean {close}" if close else "variables.md has all"
             found.append(f"there is no variable '{name}'; {hint}")
+        elif not name.startswith((*prefixes, "ansible_")) and meant(name, known, CLOSE_NAME):
+            close = meant(name, known, CLOSE_NAME)
+            found.append(f"nobody reads the variable '{name}'; did you mean {close}")
+    return found
+
+
+@functools.lru_cache(maxsize=4096)
+def meant(name, known, likeness):
+    """The one of `known` that a name was perhaps meant to be, or None."""
+    close = difflib.get_close_matches(name, known, 1, likeness)
+    return close[0] if close else None
+
+
+def specified_flags(page):
+    """{component: {flag: what its value must be}} of the page of flags, which is generated."""
+    found, component = {}, ""
+    for line in page.splitlines():
+        if line.startswith("## mesosphere "):
+            component = line.removeprefix("## mesosphere ")
+            found[component] = {}
+        row = FLAG_ROW.match(line)
+        for name in re.findall(r"`--([^`]+)`", row.group(1)) if row else ():
+            found[component][name] = row.group(2)
+    return found
+
+
+def flag_faults(role, given, flags):
+    """Flags that a daemon doesn't have, values that it would refuse, secrets that all would see."""
+    if not isinstance(given, dict):
+        return []
+    component, prefix = DAEMONS[role]
+    known, found = flags[component], []
+    for name, value in given.items():
+        flag = str(name).replace("-", "_")
+        switched = re.sub("^(no|disable)_", "", flag)
+        if flag not in known and known.get(switched) != "switch":
+            close = meant(flag, tuple(known), 0.6)
+            hint = f"did you mean {close}" if close else "flags.md has all"
+            found.append(f"the variable '{role}_flags': there is no flag '{name}'; {hint}")
+            continue
+        kind = known.get(flag, "switch")
+        for one in value if isinstance(value, list) else [value]:
+            text = "" if one is None else str(one)
+            if not text or text.startswith("file://"):
+                continue
+            if kind == "secret" or URL_SECRET.search(text):
+                found.append(
+                    f"the variable '{role}_flags' has the secret '{name}', and a command line is"
+                    f" seen by every user; put it into '{role}_environment' as"
+                    f" {prefix}_{flag.upper()}, or name a file: file:///path"
+                )
+            elif kind.startswith("one of "):
+                if text not in kind.removeprefix("one of ").split(", "):
+                    found.append(f"the variable '{role}_flags': '{name}' is '{text}', not {kind}")
+            elif kind in FLAG_VALUES and not FLAG_VALUES[kind].fullmatch(text):
+                found.append(f"the variable '{role}_flags': '{name}' is '{text}', no {kind}")
     return found
 
 

@@ -20,6 +20,10 @@ options:
     description: The least memory of the host in MB.
     type: int
     default: 0
+  memory_variables:
+    description: The variables that this comes from, for the sentence.
+    type: str
+    default: common_memory_minimum_mb
   now:
     description: The controller's time in seconds since 1970; without it the clock is not checked.
     type: float
@@ -43,6 +47,22 @@ options:
         required: true
       group:
         description: The component that needs it.
+        type: str
+        required: true
+  member:
+    description: The number of a member of ZooKeeper, which a host keeps for life.
+    type: dict
+    suboptions:
+      number:
+        description: The number that the inventory gives the host; 0 for none.
+        type: int
+        required: true
+      file:
+        description: Where the host keeps its number.
+        type: path
+        required: true
+      variable:
+        description: The variable that the number comes from.
         type: str
         required: true
   own_commands:
@@ -106,6 +126,7 @@ ARGUMENTS = {
     "host": {"type": "str"},
     "distributions": {"type": "dict", "default": {"debian": "12", "ubuntu": "22.04"}},
     "memory_mb": {"type": "int", "default": 0},
+    "memory_variables": {"type": "str", "default": "common_memory_minimum_mb"},
     "now": {"type": "float"},
     "clock_skew_s": {"type": "int", "default": 30},
     "ports": {
@@ -116,6 +137,14 @@ ARGUMENTS = {
             "port": {"type": "int", "required": True},
             "variable": {"type": "str", "required": True},
             "group": {"type": "str", "required": True},
+        },
+    },
+    "member": {
+        "type": "dict",
+        "options": {
+            "number": {"type": "int", "required": True},
+            "file": {"type": "path", "required": True},
+            "variable": {"type": "str", "required": True},
         },
     },
     "own_commands": {
@@ -154,6 +183,14 @@ def listening_sockets(texts):
     return found
 
 
+def number_of(path):
+    """The number in a file, None if there is none."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return None
+
+
 def owners(inodes):
     """{inode: "command line"} of the processes that hold sockets; of those that may be seen."""
     found = {}
@@ -180,14 +217,17 @@ def faults(host, known, given):
     if least is None:
         names = " and ".join(sorted(given["distributions"]))
         found.append(
-            f"{host} runs {name or 'an unknown system'}; the roles are written for {names}."
+            f"{host} runs {name or 'an unknown system'}; the roles are written for {names}"
+            " (common_distributions)."
         )
     elif is_older(version, least):
-        found.append(f"{host} runs {name} {version}; the roles need {least} or later.")
+        found.append(
+            f"{host} runs {name} {version}; the roles need {least} or later (common_distributions)."
+        )
     if known["memory_mb"] < given["memory_mb"]:
         found.append(
             f"{host} has {known['memory_mb']} MB of memory; its services need"
-            f" {given['memory_mb']} MB (common_memory_minimum_mb)."
+            f" {given['memory_mb']} MB ({given['memory_variables']})."
         )
     if known["skew_s"] is not None and abs(known["skew_s"]) > given["clock_skew_s"]:
         way = "ahead of" if known["skew_s"] > 0 else "behind"
@@ -195,6 +235,13 @@ def faults(host, known, given):
             f"The clock of {host} is {abs(known['skew_s']):.0f} s {way} the controller's; set it"
             " right first, for example with chrony (common_clock_skew_s is"
             f" {given['clock_skew_s']})."
+        )
+    member, kept = given["member"], known["number"]
+    if member is not None and kept not in (None, member["number"]) and member["number"]:
+        found.append(
+            f"{host} is member {kept} of the ensemble, and the inventory says"
+            f" {member['variable']} is {member['number']}; a member keeps its number for life. Set"
+            f" {member['variable']} to {kept} or leave it out."
         )
     for each in given["ports"]:
         holder = known["listening"].get(each["port"])
@@ -218,6 +265,7 @@ def look(given):
         "release": release_of(Path("/etc/os-release").read_text()),
         "memory_mb": int(memory) // 1024,
         "skew_s": None if given["now"] is None else time.time() - given["now"],
+        "number": None if given["member"] is None else number_of(Path(given["member"]["file"])),
         "listening": {
             port: next((holders[inode] for inode in inodes if inode in holders), "")
             for port, inodes in wanted.items()

@@ -109,7 +109,7 @@ def test_a_distribution_that_the_roles_do_not_know_is_refused(tmp_path: Path) ->
     done = play("-i", "inventories/local", playbook)
     assert done.returncode != 0
     said = " ".join(done.stdout.split())
-    assert "the roles are written for multics and plan9." in said
+    assert "the roles are written for multics and plan9 (common_distributions)." in said
     assert "changed=0" in said
 
 

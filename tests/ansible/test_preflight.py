@@ -119,10 +119,13 @@ HOST: dict[str, Any] = {
     "memory_mb": 2000,
     "skew_s": 0.5,
     "listening": {},
+    "number": None,
 }
 GIVEN: dict[str, Any] = {
     "distributions": {"debian": "12", "ubuntu": "22.04"},
     "memory_mb": 480,
+    "memory_variables": "common_memory_minimum_mb",
+    "member": {"number": 2, "file": "/x/myid", "variable": "zookeeper_id"},
     "clock_skew_s": 30,
     "ports": [{"port": 5051, "variable": "mesosphere_agent_port", "group": "agents"}],
     "own_commands": ["mesosphere"],
@@ -134,10 +137,11 @@ GIVEN: dict[str, Any] = {
     [
         (
             {"release": ("fedora", "42")},
-            "h runs fedora; the roles are written for debian and",
+            "h runs fedora; the roles are written for debian and ubuntu (common_distributions).",
         ),
-        ({"release": ("debian", "11")}, "h runs debian 11; the roles need 12 or later."),
-        ({"release": ("ubuntu", "20.04")}, "h runs ubuntu 20.04; the roles need 22.04 or later."),
+        ({"release": ("debian", "11")}, "h runs debian 11; the roles need 12 or later (common_d"),
+        ({"release": ("ubuntu", "20.04")}, "h runs ubuntu 20.04; the roles need 22.04 or later"),
+        ({"number": 3}, "h is member 3 of the ensemble, and the inventory says zookeeper_id is 2;"),
         ({"memory_mb": 200}, "h has 200 MB of memory; its services need 480 MB (common_memory_m"),
         ({"skew_s": -90.0}, "The clock of h is 90 s behind the controller's; set it right first"),
         ({"skew_s": 31.0}, "The clock of h is 31 s ahead of the controller's"),
@@ -155,6 +159,18 @@ def test_a_host_that_will_not_do_is_told_why(
     assert module.faults("h", HOST, GIVEN) == []
     found = module.faults("h", {**HOST, **changed}, GIVEN)
     assert len(found) == 1 and said in found[0], found
+
+
+def test_a_member_without_a_number_of_its_own_is_no_fault(
+    load_module: Callable[[str], ModuleType], tmp_path: Path
+) -> None:
+    module = load_module("host_check")
+    unset = {**GIVEN, "member": {**GIVEN["member"], "number": 0}}
+    assert module.faults("h", {**HOST, "number": 3}, unset) == []
+    assert module.faults("h", {**HOST, "number": 2}, GIVEN) == []
+    assert module.number_of(tmp_path / "myid") is None
+    (tmp_path / "myid").write_text("3\n")
+    assert module.number_of(tmp_path / "myid") == 3
 
 
 def test_the_clusters_own_services_may_hold_their_ports(

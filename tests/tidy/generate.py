@@ -19,15 +19,34 @@ def flags_page() -> str:
         "",
         "Written by `script/lint --fix` from the flag tables. Each flag may also be given in the",
         "environment; `mesosphere COMPONENT --help` names the variable. `--no-<name>` turns a",
-        "switch off; `--name=file:///path` reads the value from a file.",
+        "switch off; `--name=file:///path` reads the value from a file. Names beside the first are the",
+        "originals' older ones. A secret belongs into the environment: see",
+        "[privileges.md](privileges.md). The playbooks refuse flags that are not here.",
     ]
     for component, (_, what) in COMPONENTS.items():
         lines += ["", f"## mesosphere {component}", "", f"{what[0].upper()}{what[1:]}."]
         table = importlib.import_module(f"mesosphere.{component}.flags").FLAGS
         for group in dict.fromkeys(flag.group for flag in table):
-            lines += ["", f"### {group}", "", "| flag | default | |", "| --- | --- | --- |"]
+            lines += [
+                "",
+                f"### {group}",
+                "",
+                "| flag | value | default | |",
+                "| --- | --- | --- | --- |",
+            ]
             lines += [_row(flag) for flag in table if flag.group == group]
     return "\n".join(lines) + "\n"
+
+
+KINDS = {
+    "str": "text",
+    "int": "integer",
+    "float": "number",
+    "bool": "switch",
+    "bytes": "size",
+    "repeat": "repeated",
+}
+"""What people call a kind of value; the others are called by their name."""
 
 
 def _row(flag: Flag) -> str:
@@ -43,7 +62,10 @@ def _row(flag: Flag) -> str:
         default = ",".join(flag.default)
     else:
         default = str(flag.default).lower() if flag.kind == "bool" else str(flag.default)
-    return f"| `--{flag.name}` | {default} | {flag.help} |".replace("||", "| |")
+    kind = "secret" if flag.secret else KINDS.get(flag.kind, flag.kind)
+    value = f"one of {', '.join(flag.choices)}" if flag.choices else kind
+    names = ", ".join(f"`--{name}`" for name in (flag.name, *flag.aliases))
+    return f"| {names} | {value} | {default} | {flag.help} |".replace("||", "| |")
 
 
 def exit_codes_page() -> str:

@@ -20,6 +20,7 @@ FLAGS: tuple[Flag, ...] = (
         "Marathon",
         "user:password for Marathon; name a file with file:// to keep it out of the process list",
         aliases=("marathon_auth_credential_file",),
+        secret=True,
     ),
     Flag("max_backoff", "float", 300.0, "Marathon", "longest pause in seconds before reconnecting"),
     Flag("group", "repeat", ("external",), "Apps", "groups of apps that are served; * serves all"),

@@ -35,6 +35,8 @@ class Flag(NamedTuple):
     aliases: tuple[str, ...] = ()
     environment: str | None = None  # overrides <PREFIX>_<NAME>
     choices: tuple[str, ...] = ()
+    secret: bool = False
+    """Whether it does not belong on a command line, which every user of a host can read."""
 
 
 class Settings:

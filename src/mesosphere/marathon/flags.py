@@ -39,6 +39,7 @@ _HTTP = (
         "HTTP",
         "user:password that every request must carry; name a file with file:// to keep it out of"
         " the process list",
+        secret=True,
     ),
     Flag("http_realm", "str", "Mesosphere", "HTTP", "realm that is shown to who has none"),
     Flag(
