@@ -49,7 +49,7 @@ attributes:
     description: Says what would be changed and changes nothing.
   diff_mode:
     support: full
-    description: Shows the values that differ, with their path.
+    description: Shows the values that differ, with their path; not those that look like secrets.
 author:
   - Mesosphere maintainers
 """
@@ -96,6 +96,7 @@ from urllib.parse import quote
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.chronos import job_differences, job_to_write, normal_job
+from ansible.module_utils.hidden import hide_secrets
 from ansible.module_utils.mesosphere_http import (
     ACCESS_ARGUMENTS,
     Api,
@@ -162,6 +163,7 @@ def be_present(module, job):
     """Add or change the job; the module's result."""
     given = module.params
     before = once_led(job.read)
+    hide_secrets(module, before)
     wanted = normal_job(given["definition"], given["name"])
     found = job_differences(wanted, before or {})
     result = outcome(found, job.name, ["run"] if given["run"] else [])
@@ -193,6 +195,7 @@ def main():
         supports_check_mode=True,
         required_if=[("state", "present", ["definition"])],
     )
+    hide_secrets(module, module.params["definition"])
     job = Job(Api(module, module.params["chronos_url"]), module.params["name"])
     act = be_present if module.params["state"] == "present" else be_absent
     try:

@@ -56,7 +56,7 @@ attributes:
     description: Says what would be changed and changes nothing.
   diff_mode:
     support: full
-    description: Shows the values that differ, with their path.
+    description: Shows the values that differ, with their path; not those that look like secrets.
 author:
   - Mesosphere maintainers
 """
@@ -111,6 +111,7 @@ deployment:
 from urllib.parse import quote
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.hidden import hide_secrets
 from ansible.module_utils.marathon import (
     MARATHON_ARGUMENTS,
     app_differences,
@@ -213,6 +214,7 @@ def be_present(module, app):
     """Deploy or change the app; the module's result."""
     given = module.params
     before = once_led(app.read)
+    hide_secrets(module, before)
     if before is None and given["definition"] is None:
         raise RequestError(f"there is no app {app.id}, and no definition to deploy it from")
     wanted = normal_app(given["definition"] or {}, given["id"])
@@ -249,6 +251,7 @@ def be_absent(module, app):
 def main():
     """Read the arguments, act, report."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    hide_secrets(module, module.params["definition"])
     app = App(
         Api(module, module.params["marathon_url"]), module.params["id"], module.params["force"]
     )

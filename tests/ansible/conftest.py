@@ -19,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 Run = Callable[..., dict[str, Any]]
 UTILITIES = (
     "mesosphere_http",
+    "hidden",
     "mesos",
     "mesos_resources",
     "mesos_reservations",

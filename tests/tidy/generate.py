@@ -19,8 +19,8 @@ def flags_page() -> str:
         "",
         "Written by `script/lint --fix` from the flag tables. Each flag may also be given in the",
         "environment; `mesosphere COMPONENT --help` names the variable. `--no-<name>` turns a",
-        "switch off; `--name=file:///path` reads the value from a file. Names beside the first are the",
-        "originals' older ones. A secret belongs into the environment: see",
+        "switch off; `--name=file:///path` reads the value from a file. Names beside the first are",
+        "the originals' older ones. A secret belongs into the environment: see",
         "[privileges.md](privileges.md). The playbooks refuse flags that are not here.",
     ]
     for component, (_, what) in COMPONENTS.items():
