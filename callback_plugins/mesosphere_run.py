@@ -2,10 +2,16 @@
 
 import json
 import os
+import shutil
+import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
 from ansible.plugins.callback import CallbackBase
+
+from ansible import context
 
 DOCUMENTATION = r"""
 name: mesosphere_run
@@ -37,9 +43,61 @@ options:
     ini:
       - section: mesosphere
         key: run_records_kept
+  support_bundle:
+    description:
+      - Whether a run that failed on a host of the cluster gathers logs and states of the hosts that
+        failed, five at most. A refusal before anything was done is none, and neither is a run that
+        would have to ask for a password again.
+    type: bool
+    default: true
+    env:
+      - name: MESOSPHERE_SUPPORT_BUNDLE
+    ini:
+      - section: mesosphere
+        key: support_bundle
+  support_bundle_directory:
+    description: Where the bundles go, a directory for each run; the newest ten are kept.
+    type: str
+    default: .cache/support
+    env:
+      - name: MESOSPHERE_SUPPORT_BUNDLES
+    ini:
+      - section: mesosphere
+        key: support_bundles
+  support_bundle_timeout_s:
+    description: Most seconds that gathering may take.
+    type: int
+    default: 120
+    env:
+      - name: MESOSPHERE_SUPPORT_BUNDLE_TIMEOUT
+    ini:
+      - section: mesosphere
+        key: support_bundle_timeout_s
 """
 
 SLOWEST = 5
+BUNDLE_PLAYBOOK = Path(__file__).resolve().parent.parent / "playbooks" / "support_bundle.yml"
+BUNDLE_HOSTS_LIMIT = 5
+BUNDLES_KEPT = 10
+REFUSALS = ("roles/common/tasks/preflight.yml", "playbooks/inventory.yml")
+"""Tasks of these files fail before anything was done: there is nothing to find out."""
+
+ASKED = ("ask_pass", "become_ask_pass", "ask_vault_pass")
+PASSED_ON = {
+    "inventory": "--inventory",
+    "extra_vars": "--extra-vars",
+    "vault_ids": "--vault-id",
+    "vault_password_files": "--vault-password-file",
+    "private_key_file": "--private-key",
+    "remote_user": "--user",
+    "become_method": "--become-method",
+    "become_password_file": "--become-password-file",
+    "connection_password_file": "--connection-password-file",
+    "ssh_common_args": "--ssh-common-args",
+    "ssh_extra_args": "--ssh-extra-args",
+}
+"""What a run was told on its command line that gathering needs too."""
+
 PHASE_MINIMUM_S = 0.05
 
 
@@ -73,6 +131,41 @@ class Record:
             self.file = None
 
 
+def bundle_command(given, hosts, directory):
+    """How the bundles of hosts are gathered, by what the run was told; None if it can't be."""
+    if any(given.get(name) for name in ASKED):
+        return None
+    words = [str(Path(sys.argv[0])), str(BUNDLE_PLAYBOOK), "--limit", ",".join(hosts)]
+    for name, option in PASSED_ON.items():
+        values = given.get(name) or ()
+        words += [
+            f"{option}={value}" for value in ([values] if isinstance(values, str) else values)
+        ]
+    return [sys.executable, *words, "--extra-vars", f"support_bundle_directory={directory}"]
+
+
+def gather(command, directory, timeout_s):
+    """Run the command, for so long at most; the archives that it has brought."""
+    silent = {"MESOSPHERE_SUPPORT_BUNDLE": "false", "MESOSPHERE_RUN_RECORDS": ""}
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **silent},
+        start_new_session=True,
+    ) as running:
+        try:
+            running.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(running.pid, signal.SIGKILL)
+    for old in sorted(each for each in directory.parent.glob("2*Z*") if each.is_dir())[
+        :-BUNDLES_KEPT
+    ]:
+        shutil.rmtree(old, ignore_errors=True)
+    return sorted(directory.glob("*.tar.gz"))
+
+
 def lasted(seconds):
     """A duration as people say it."""
     minutes, rest = divmod(round(seconds), 60)
@@ -95,6 +188,7 @@ class CallbackModule(CallbackBase):
         self.tasks = {}
         self.began = time.time()
         self.failed = {}
+        self.to_gather = []
 
     def v2_playbook_on_start(self, playbook):
         """A run begins."""
@@ -137,6 +231,9 @@ class CallbackModule(CallbackBase):
         name = self.note(result, "ignored" if ignore_errors else "failed")
         if not ignore_errors:
             self.failed[result._host.get_name()] = (self.phases[-1][0], name)
+            refused = any(path in str(result._task.get_path()) for path in REFUSALS)
+            if not refused and not result._host.implicit:
+                self.to_gather.append(result._host.get_name())
 
     def v2_runner_on_unreachable(self, result):
         """The host does not answer."""
@@ -158,8 +255,34 @@ class CallbackModule(CallbackBase):
             phases=[{"name": name, "took_s": round(s or 0, 3)} for name, _, s in self.phases],
             slowest=[{"task": name, "took_s": round(s, 3)} for name, _, s in slow],
         )
-        for line in self.summary(bad, took, slow):
+        for line in self.summary(bad, took, slow) + self.bundles(bad):
             self._display.display(line)
+
+    def bundles(self, bad):
+        """Gather what helps to find the fault; the lines that say where it is, or how to get it."""
+        if not bad or self.playbook == BUNDLE_PLAYBOOK.name:
+            return []
+        by_hand = (
+            "  for logs and states of every host: ansible-playbook playbooks/support_bundle.yml"
+        )
+        hosts = list(dict.fromkeys(host for host in self.to_gather if host in bad))
+        if not hosts or not self.get_option("support_bundle"):
+            return [by_hand]
+        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self.began)) + f"-{os.getpid()}"
+        directory = (
+            Path(self.get_option("support_bundle_directory")).expanduser().absolute() / stamp
+        )
+        command = bundle_command(context.CLIARGS, hosts[:BUNDLE_HOSTS_LIMIT], directory)
+        if command is None:
+            return [by_hand]
+        self._display.display("gathering what helps to find the fault ...")
+        try:
+            found = gather(command, directory, self.get_option("support_bundle_timeout_s"))
+        except OSError:
+            found = []
+        if not found:
+            return ["  nothing could be gathered from " + ", ".join(hosts), by_hand]
+        return ["  support bundle: " + " ".join(str(path) for path in found), by_hand]
 
     def summary(self, bad, took, slow):
         """The lines at the end."""
@@ -175,6 +298,6 @@ class CallbackModule(CallbackBase):
         if bad:
             lines.append(
                 f"  run playbooks/{self.playbook} again when that is mended: it goes on from what"
-                " it finds; playbooks/support_bundle.yml gathers what helps to find the fault"
+                " it finds"
             )
         return lines

@@ -23,7 +23,13 @@ def play(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str
         text=True,
         timeout=300,
         check=False,
-        env={**os.environ, "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_NOCOWS": "1", **environment},
+        env={
+            **os.environ,
+            "ANSIBLE_FORCE_COLOR": "0",
+            "ANSIBLE_NOCOWS": "1",
+            "MESOSPHERE_SUPPORT_BUNDLE": "false",
+            **environment,
+        },
     )
 
 
