@@ -51,6 +51,14 @@ KEPT = ("isolation", "sandbox", "directory", "rlimits", "disk_bytes", "execute",
 """What of a plan is needed while its container runs."""
 
 
+WIRES_FROM = 4
+"""The first version of the supervisor that puts switchboards before containers."""
+TOO_OLD = (
+    "containers of an earlier release still run here, and their supervisor knows no terminals and "
+    "no sessions: it is replaced once they have ended"
+)
+
+
 class World(Protocol):
     """What is used of the runtime's node."""
 
@@ -185,6 +193,8 @@ class Containerizer:
         return tuple((name, tuple(addresses)) for name, addresses in told.get("joined", ()))
 
     async def _spawn(self, name: str, request: dict[str, Any]) -> dict[str, Any]:
+        if "io" in request and self._supervision.version < WIRES_FROM:
+            return {"error": TOO_OLD}
         try:
             return await self._supervision.ask(request)
         except SupervisorGone as gone:

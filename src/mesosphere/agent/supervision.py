@@ -33,6 +33,7 @@ class Supervision:
         self._directory = directory
         self._private_root = private_root
         self._exited = exited
+        self.version = 0  # of the supervisor that was reached
         self._count = 0
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._writer: asyncio.StreamWriter | None = None
@@ -77,7 +78,9 @@ class Supervision:
             sock=connection, limit=LINE_LIMIT_BYTES
         )
         self._reading = asyncio.create_task(self._read(reader, self._writer))
-        return await self.ask(HELLO)
+        hello = await self.ask(HELLO)
+        self.version = int(hello.get("version", 0))
+        return hello
 
     async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError, ValueError):

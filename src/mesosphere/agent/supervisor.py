@@ -57,7 +57,7 @@ from mesosphere.agent.isolation.processes import (
     write_aside,
 )
 
-PROTOCOL_VERSION = 3
+PROTOCOL_VERSION = 4
 """An agent that finds another version running, and no container, replaces it."""
 IDLE_S = 10.0
 """Without a client and without a container for so long, the process ends."""
@@ -212,7 +212,8 @@ class Supervisor:
         wiring = spawning.Wiring(request["io"], out, err)
         try:
             self.children[wiring.switchboard] = ("switchboard", "")
-            container.record["switchboard"] = wiring.switchboard
+            board = wiring.switchboard
+            container.record["switchboard"] = [board, start_time(board)]
             argv = [wiring.console if word == spawning.CONSOLE else word for word in argv]
             return spawning.start(argv, environment, directory, wiring.actions)
         finally:

@@ -1,8 +1,10 @@
 """The switchboard of a container: real pipes and terminals, clients on its socket."""
 
 import os
+import shutil
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,8 +12,10 @@ from typing import Any
 
 import pytest
 
-from mesosphere.agent.isolation import frames, spawning
-from mesosphere.agent.isolation.processes import program
+from mesosphere.agent.containerizer import Containerizer
+from mesosphere.agent.isolation import frames, outputs, spawning
+from mesosphere.agent.isolation.processes import program, start_time
+from mesosphere.agent.isolation.rotation import identity
 from mesosphere.agent.isolation.starting import connect
 from mesosphere.agent.isolation.switchboard import UNREAD_BYTES
 
@@ -233,3 +237,33 @@ def test_a_peer_that_talks_nonsense_is_cut(bench: Callable[..., Bench]) -> None:
         nonsense.settimeout(PATIENCE_S)
         assert nonsense.recv(100) == b""
     assert found.attach().answer == frames.OK
+
+
+@pytest.mark.skipif(not os.access("/dev/shm", os.W_OK), reason="no /dev/shm to write")
+def test_its_files_are_rotated_while_it_writes_and_nothing_is_lost() -> None:
+    directory = Path(tempfile.mkdtemp(dir="/dev/shm"))  # whose files can't be cut in one step
+    try:
+        found = Bench(directory, "seq 100000; exit 6")
+        out = str(found.out)
+        record = {
+            "rotation": {out: [40_000, 1_000]}, "outputs": {out: identity(out)},
+            "switchboard": [found.switchboard, start_time(found.switchboard)],
+        }  # fmt: skip
+        while os.waitpid(found.switchboard, os.WNOHANG)[0] == 0:
+            outputs.look(record, list)
+        assert found.status() == 6 << 8
+        old = sorted(directory.glob("stdout.*"), key=lambda path: -int(path.suffix[1:]))
+        assert old
+        told = "".join(path.read_text() for path in (*old, found.out))
+        assert told == "".join(f"{number}\n" for number in range(1, 100_001))
+    finally:
+        shutil.rmtree(directory)
+
+
+async def test_a_supervisor_of_an_earlier_release_is_not_asked_for_what_it_does_not_know(
+    tmp_path: Path,
+) -> None:
+    containerizer = Containerizer(tmp_path, None)
+    containerizer._supervision.version = 3
+    answer = await containerizer._spawn("c1", {"op": "spawn", "io": {"waits": True}})
+    assert "earlier release" in answer["error"]

@@ -332,9 +332,13 @@ def explain(plan: dict[str, Any]) -> list[str]:
             f"quota {'none' if quota is None else f'{quota} us'} per {CFS_PERIOD_US} us, "
             f"memory {limits['mem_bytes'] or 'unlimited'}, {limits['pids']} processes"
         )
+        if "io" in plan:
+            steps.append("put a switchboard before it: it has a terminal, and can be attached to")
         steps.append("run " + " ".join(plan["run"]))
         steps.append("after the end: " + " ".join(plan["cleanup"]))
     else:
+        if "io" in plan:
+            steps.append("put a switchboard before it: it has a terminal, and can be attached to")
         steps.append(f"run in a session of its own, without enforced limits: {plan['argv'][0]}")
         steps.append("after the end: kill what is left of its session and its descendants")
     return steps

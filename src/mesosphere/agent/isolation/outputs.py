@@ -1,8 +1,8 @@
 """Looks after the output files of one container for the supervisor. Standard library only.
 
 A container's record holds `rotation` ({path: [bytes, files]}), `outputs` ({path: identity of the
-file}) and, with control groups, `freezer` ([file, text that stops, text that lets go, text read
-once all is stopped]).
+file}), with control groups `freezer` ([file, text that stops, text that lets go, text read once
+all is stopped]), and `switchboard` ([pid, start]) if that is who writes the files.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from mesosphere.agent.isolation.processes import start_time
 from mesosphere.agent.isolation.rotation import Policy, identity, is_due, rotate
 
 FREEZE_S = 0.2
@@ -36,12 +37,21 @@ def look(record: dict[str, Any], processes: Callable[[], list[int]]) -> None:
         policy = Policy(size, files)
         if is_due(path, policy):
             known = (record.get("outputs") or {}).get(path, [])
-            rotate(path, known, policy, partial(paused, record.get("freezer"), processes))
+            board = record.get("switchboard")
+            if board is not None:
+                pause = partial(paused, None, partial(_living, *board))
+            else:
+                pause = partial(paused, record.get("freezer"), processes)
+            rotate(path, known, policy, pause)
+
+
+def _living(pid: int, start: int | None) -> list[int]:
+    return [pid] if start is not None and start_time(pid) == start else []
 
 
 @contextlib.contextmanager
 def paused(freezer: list[str] | None, processes: Callable[[], list[int]]) -> Iterator[None]:
-    """Nothing of the container runs meanwhile."""
+    """Nothing that writes runs meanwhile."""
     if freezer:
         with _frozen(*freezer):
             yield
