@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.integration import images
 from tests.integration.agent_harness import wait_for
 from tests.integration.attached import Input, Output
 from tests.integration.test_agent_extra_containers import (
@@ -15,9 +16,16 @@ from tests.integration.test_agent_extra_containers import (
     running_task,
     sandbox_of,
 )
-from tests.integration.test_agent_service import KINDS, Pair, make_pair
+from tests.integration.test_agent_service import KINDS, Pair, make_pair, needs_oci
 
-from mesosphere.wire.mesos.containers import ContainerInfo, TTYInfo, WindowSize
+from mesosphere.wire.mesos.containers import (
+    ContainerInfo,
+    DockerImage,
+    Image,
+    MesosInfo,
+    TTYInfo,
+    WindowSize,
+)
 from mesosphere.wire.mesos.media import Media
 
 __all__ = ["make_pair"]
@@ -200,3 +208,37 @@ async def test_what_can_not_be_attached_to_says_so(make_pair: Any) -> None:
         400, "Expecting 'process_io.control.tty_info' to be present",
     )  # fmt: skip
     await output.close()
+
+
+@needs_oci
+async def test_a_shell_in_a_task_with_an_image_sees_the_image(
+    make_pair: Any, tmp_path: Path
+) -> None:
+    archive = tmp_path / "registry" / "app.tar"
+    archive.parent.mkdir()
+    layers = [images.base_layer({"etc/greeting": b"hi"})]
+    images.write_archive(archive, layers, {"Env": ["WORD=image"]}, "app:1")
+    pair: Pair = await make_pair("auto", f"--docker_registry={tmp_path}/registry")
+    image = Image(type="DOCKER", docker=DockerImage(name="app"))
+    await pair.master.run(
+        "t1", "exec sleep 1000",
+        container=ContainerInfo(type="MESOS", mesos=MesosInfo(image=image), tty_info=TTYInfo()),
+    )  # fmt: skip
+    status = await pair.master.wait_state("t1", "TASK_RUNNING")
+    name = f"{status.container_status.container_id.value}.shell"
+    output = await Output(pair.agent.port).open(session(name, "exec /bin/sh", (30, 100)))
+    typed = Input(pair.agent.port, identify(name))
+    typed.say(b"cat /etc/greeting; echo $WORD-$TERM; pwd\n")
+    said = await output.until(b"image-xterm\r\n/mnt/mesos/sandbox")
+    assert b"hi" in said
+    typed.say(b"exit\n")
+    await output.rest()
+    await output.close()
+    nested = f"{name.partition('.')[0]}.nested"
+    own = {"type": "MESOS", "mesos": {"image": {"type": "DOCKER", "docker": {"name": "app"}}}}
+    script = "cat /etc/greeting; exit 4"
+    body = {"command": {"value": script}, "container": own}
+    assert (await call(pair, "LAUNCH_CONTAINER", nested, **body))[0] == 200
+    assert await call(pair, "WAIT_CONTAINER", nested) == (200, {"exit_status": 4 << 8})
+    written = (await sandbox_of(pair)) / "containers" / "nested" / "stdout"
+    assert written.read_text() == "hi"

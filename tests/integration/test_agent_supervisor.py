@@ -194,6 +194,22 @@ def test_containers_are_found_again_when_the_supervisor_was_killed(talk: Talk) -
     assert talk.wait_exit("a")["status"] is None
 
 
+def test_what_is_nested_ends_with_its_parent_whoever_saw_that(talk: Talk) -> None:
+    for name, parent in (("a", ""), ("a.n", "a"), ("a.n.m", "a.n"), ("b", ""), ("b.n", "b")):
+        talk.spawn(name, "sleep 1000", parent=parent)
+    pids = talk.ask(op="hello")["running"]
+    talk.ask(op="destroy", container="a")
+    for name in ("a", "a.n", "a.n.m"):
+        assert talk.wait_exit(name)["status"] == signal.SIGKILL
+    talk.kill()
+    os.kill(pids["b"], signal.SIGKILL)
+    wait_until(lambda: not is_alive(pids["b"]))
+    assert is_alive(pids["b.n"])
+    talk.start()
+    wait_until(lambda: not is_alive(pids["b.n"]))
+    assert talk.ask(op="hello")["exited"]["b"]["status"] is None
+
+
 def test_a_container_without_a_readable_record_is_found_by_its_mark(talk: Talk) -> None:
     running = talk.spawn("a", "sleep 1000")["pid"]
     ended = talk.spawn("b", "sleep 1000")["pid"]

@@ -39,6 +39,7 @@ from pathlib import Path
 from typing import Any
 
 from mesosphere.agent.isolation import outputs, spawning
+from mesosphere.agent.isolation.limitations import has_run_out
 from mesosphere.agent.isolation.line_server import Client, LineServer, open_listener
 from mesosphere.agent.isolation.processes import (
     PR_SET_CHILD_SUBREAPER,
@@ -255,21 +256,11 @@ class Supervisor:
 
     def _watch_memory(self) -> None:
         for container in list(self.containers.values()):
-            if container.pid and not container.doomed and self._ran_out_of_memory(container):
-                self._destroy(container)
-
-    def _ran_out_of_memory(self, container: Container) -> bool:
-        path = (container.record.get("memory") or {}).get("events")
-        if not path:
-            return False
-        try:
-            words = Path(path).read_text().split()
-        except OSError:
-            return False
-        return any(
-            key == "oom_kill" and value != "0"
-            for key, value in zip(words[::2], words[1::2], strict=False)
-        )
+            path = (container.record.get("memory") or {}).get("events")
+            if path and container.pid and not container.doomed:
+                with contextlib.suppress(OSError):
+                    if has_run_out(Path(path).read_text()):
+                        self._destroy(container)
 
     # --- ends ----------------------------------------------------------------------------
 
@@ -342,9 +333,7 @@ class Supervisor:
             os.close(container.watch)
             container.watch = None
         container.record["ended"] = True
-        for other in list(self.containers.values()):
-            if other.record.get("parent") == name:
-                self._destroy(other)
+        self._destroy_orphans()
         files = container.record.get("memory") or {}
         memory = {}
         for key, path in files.items():
@@ -443,6 +432,15 @@ class Supervisor:
                 self._started(container, pid)
             container.watch = os.pidfd_open(pid)
             self.selector.register(container.watch, selectors.EVENT_READ, name)
+        self._destroy_orphans()
+
+    def _destroy_orphans(self) -> None:
+        """End the containers whose parents have ended."""
+        for container in list(self.containers.values()):
+            parent = container.record.get("parent")
+            above = self.containers.get(parent) if parent else container
+            if above is None or "ended" in above.record:
+                self._destroy(container)
 
     def _living_leader(self, name: str, record: Record) -> int | None:
         if record.get("boot_id") != self.boot_id:

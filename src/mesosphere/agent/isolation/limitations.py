@@ -23,11 +23,15 @@ class Limitation(NamedTuple):
 NONE = Limitation()
 
 
+def has_run_out(events: str) -> bool:
+    """Whether a control group tells that a process was killed for lack of memory."""
+    words = events.split()
+    return dict(zip(words[::2], words[1::2], strict=False)).get("oom_kill", "0") != "0"
+
+
 def judge_memory(memory: dict[str, str]) -> Limitation:
     """What the control group told at the end: whether the kernel killed for lack of memory."""
-    words = memory.get("events", "").split()
-    kills = dict(zip(words[::2], words[1::2], strict=False)).get("oom_kill", "0")
-    if kills == "0":
+    if not has_run_out(memory.get("events", "")):
         return NONE
     limit, peak = memory.get("limit", "").strip(), memory.get("peak", "").strip()
     message, amount = "Memory limit exceeded", 0.0
