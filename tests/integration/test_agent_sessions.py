@@ -193,7 +193,7 @@ async def test_a_reader_that_does_not_read_costs_little_and_holds_nobody_up(make
 async def test_what_can_not_be_attached_to_says_so(make_pair: Any) -> None:
     pair: Pair = await make_pair("posix")
     parent = await running_task(pair)
-    for name, status in ((parent, 500), ("nobody", 404), (f"{parent}.nobody", 404)):
+    for name, status in ((parent, 500), ("nobody", 404), (f"{parent}.nobody", 500)):
         assert (await call(pair, "ATTACH_CONTAINER_OUTPUT", name))[0] == status
         typed = Input(pair.agent.port, identify(name))
         assert (await typed.answered())[0] == status

@@ -151,7 +151,7 @@ def test_sessions_that_make_no_sense_are_refused() -> None:
 def test_only_terminals_and_sessions_can_be_attached_to() -> None:
     world = registered()
     plain = task(world)
-    for name, status in ((plain, 500), ("nobody", 404)):
+    for name, status in ((plain, 500), ("nobody", 404), (f"{plain}.gone", 500)):
         ask(world, f"o-{name}", "ATTACH_CONTAINER_OUTPUT", name)
         attach_input(world, f"i-{name}", name)
         assert reply(world, f"o-{name}")[0] == reply(world, f"i-{name}")[0] == status

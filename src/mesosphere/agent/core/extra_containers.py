@@ -201,7 +201,7 @@ class ExtraContainers:
         home = find_home(self._state, event.container)
         fault = None
         if home is None:
-            fault = text_response(404, f"Container {event.container} cannot be found")
+            fault = self._missing(event.container)
         elif not self._has_ends(home):
             text = "I/O switchboard server was disabled for this container"
             fault = text_response(500, text)
@@ -218,6 +218,12 @@ class ExtraContainers:
                 self._config.http_heartbeat_s,
             )
         ]  # fmt: skip
+
+    def _missing(self, name: str) -> Response:
+        """Clients take 404 for a mistake of theirs, and 500 for what was short-lived."""
+        if find_home(self._state, name.partition(".")[0]) is None:
+            return text_response(404, f"Container {name} cannot be found")
+        return text_response(500, f"Unknown container {name}")
 
     def _has_ends(self, home: Home) -> bool:
         extra = self._state.extras.get(home.name)
