@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from mesosphere.agent.isolation.processes import processes_of_group, remove_group
 from mesosphere.agent.isolation.starting import connect, start_supervisor
 
 DEADLINE_S = 30.0
@@ -208,6 +209,32 @@ def test_what_is_nested_ends_with_its_parent_whoever_saw_that(talk: Talk) -> Non
     talk.start()
     wait_until(lambda: not is_alive(pids["b.n"]))
     assert talk.ask(op="hello")["exited"]["b"]["status"] is None
+
+
+UNIFIED = next((path for path in (Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup"))
+                if (path / "cgroup.subtree_control").exists()), None)  # fmt: skip
+
+
+@pytest.mark.skipif(
+    UNIFIED is None or not os.access(UNIFIED, os.W_OK), reason="no control groups of version 2"
+)
+def test_processes_of_a_threaded_control_group_are_found() -> None:
+    assert UNIFIED is not None
+    above = UNIFIED / f"mesos-test-{os.getpid()}-threads"
+    below = above / "nested"
+    below.mkdir(parents=True)
+    running = subprocess.Popen(["sleep", "1000"])
+    try:
+        (below / "cgroup.type").write_text("threaded")
+        (below / "cgroup.procs").write_text(str(running.pid))
+        with pytest.raises(OSError, match="not supported"):
+            (below / "cgroup.procs").read_text()
+        assert processes_of_group(str(below)) == [running.pid]
+        assert set(processes_of_group(str(above))) == {running.pid}
+    finally:
+        running.kill()
+        running.wait()
+        wait_until(lambda: remove_group(str(above)))
 
 
 def test_a_container_without_a_readable_record_is_found_by_its_mark(talk: Talk) -> None:

@@ -105,9 +105,17 @@ def processes_of_group(directory: str) -> list[int]:
     found: list[int] = []
     for path, _, files in os.walk(directory):
         if "cgroup.procs" in files:
-            with contextlib.suppress(OSError):
-                found += [int(word) for word in Path(path, "cgroup.procs").read_text().split()]
+            found += _members(path)
     return found
+
+
+def _members(directory: str) -> list[int]:
+    # A group below one with processes of its own is a threaded one in version 2: it does not tell
+    # its processes, but its threads, each of which stands for its process.
+    for name in ("cgroup.procs", "cgroup.threads"):
+        with contextlib.suppress(OSError):
+            return [int(word) for word in Path(directory, name).read_text().split()]
+    return []
 
 
 def remove_group(directory: str) -> bool:
