@@ -92,10 +92,14 @@ class Bench:
                 continue
 
 
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Bench]]:
-    made: list[Bench] = []
+@pytest.fixture(autouse=True)
+def _stay(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # the supervisor goes where its programs start, and to / again
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Callable[..., Bench]]:
+    made: list[Bench] = []
 
     def make(script: str, **io: Any) -> Bench:
         made.append(Bench(tmp_path, script, **io))
