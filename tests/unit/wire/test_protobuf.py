@@ -197,6 +197,8 @@ def test_every_field_of_our_files_has_its_place_in_a_struct() -> None:
         protobuf.binding(kind)
     declared = protobuf.read_schema().messages
     for kind, name in protobuf._bindings()._known:
+        if kind in protobuf.PARTS:
+            continue
         fields = {field.name for field in msgspec.structs.fields(kind)}
         deprecated = DEPRECATED.get(name, set())
         assert set(declared[name].fields) - fields - deprecated == LEFT_OUT.get(name, set()), name

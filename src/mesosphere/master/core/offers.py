@@ -8,16 +8,16 @@ Source: Mesos, src/master/master.cpp (offer, accept, decline, removeOffer).
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from mesosphere.kernel.effects import TimeStep
+from mesosphere.kernel.effects import Send, TimeStep
 from mesosphere.kernel.resources import EMPTY, Resources
 from mesosphere.master.core import enrolment
 from mesosphere.master.core.allocator.cycle import Grant
 from mesosphere.master.core.allocator.filters import refusal_s
 from mesosphere.master.core.config import COALESCE_S
-from mesosphere.master.core.state import Agent, Framework, Offer
+from mesosphere.master.core.offer_messages import encode
+from mesosphere.master.core.state import Framework, Offer
 from mesosphere.wire import mesos
-from mesosphere.wire.mesos import scheduler
-from mesosphere.wire.mesos.resources_codec import Format, to_wire
+from mesosphere.wire.mesos import offer_parts, scheduler
 
 if TYPE_CHECKING:
     from mesosphere.master.core.machine import MasterMachine
@@ -41,15 +41,14 @@ def allocate(master: "MasterMachine", now: float, agent_ids: Sequence[str]) -> N
     master.out.append(TimeStep(RUN))
     ready = list(enrolment.slots(master, [agents[name] for name in agent_ids if name in agents]))
     grants = master.allocator.allocate(now, ready, enrolment.slots(master, agents.values()))
-    made: dict[str, list[mesos.Offer]] = {}
+    made: dict[str, list[bytes]] = {}
     for grant in grants:
         made.setdefault(grant.framework, []).append(_make(master, now, grant))
     for framework_id, listed in made.items():
         framework = master.state.frameworks[framework_id]
         framework.count("offers/sent", len(listed))
         for start in range(0, len(listed), OFFERS_PER_EVENT):
-            batch = scheduler.Offers(offers=listed[start : start + OFFERS_PER_EVENT])
-            master.tell(framework, scheduler.Event(type="OFFERS", offers=batch))
+            _send(master, framework, listed[start : start + OFFERS_PER_EVENT])
 
 
 def is_held(master: "MasterMachine", now: float) -> bool:
@@ -58,7 +57,15 @@ def is_held(master: "MasterMachine", now: float) -> bool:
     return master.allocator.is_held(now, len(state.agents), len(state.recovered))
 
 
-def _make(master: "MasterMachine", now: float, grant: Grant) -> mesos.Offer:
+def _send(master: "MasterMachine", framework: Framework, made: Sequence[bytes]) -> None:
+    """Tell a framework of offers, each given in bytes."""
+    if framework.stream is not None:
+        framework.count("events/offers")
+        record = offer_parts.record(framework.media, made)
+        master.out.append(Send(framework.stream, record))
+
+
+def _make(master: "MasterMachine", now: float, grant: Grant) -> bytes:
     state = master.state
     agent, framework = state.agents[grant.agent], state.frameworks[grant.framework]
     offer = Offer(
@@ -72,37 +79,7 @@ def _make(master: "MasterMachine", now: float, grant: Grant) -> mesos.Offer:
     master.offer_count += 1
     state.offers[offer.id] = framework.offers[offer.id] = agent.offers[offer.id] = offer
     agent.offered = agent.offered + offer.resources
-    return as_message(offer, agent, framework)
-
-
-def as_message(offer: Offer, agent: Agent, framework: Framework) -> mesos.Offer:
-    """An offer as its framework sees it."""
-    multi_role = framework.has("MULTI_ROLE")
-    form = Format.REFINED if framework.has("RESERVATION_REFINEMENT") else Format.OLD
-    resources = offer.resources.where(lambda identity: identity.name != "ephemeral_ports")
-    shown = resources.allocated_to(offer.role) if multi_role else resources
-    host, _, port = agent.pid.partition("@")[2].rpartition(":")
-    return mesos.Offer(
-        id=mesos.OfferID(offer.id),
-        framework_id=mesos.FrameworkID(framework.id),
-        agent_id=mesos.AgentID(agent.id),
-        hostname=agent.info.hostname,
-        url=mesos.URL(
-            scheme="http",
-            address=mesos.Address(hostname=agent.info.hostname, ip=host, port=int(port)),
-            path="/slave(1)",
-        ),
-        domain=agent.info.domain,
-        resources=to_wire(shown, form),
-        attributes=agent.info.attributes,
-        executor_ids=[
-            mesos.ExecutorID(executor)
-            for (owner, executor) in agent.executors
-            if owner == framework.id
-        ],
-        allocation_info=mesos.AllocationInfo(role=offer.role) if multi_role else None,
-        unavailability=None if agent.outage is None else agent.outage.unavailability,
-    )
+    return encode(offer, agent, framework)
 
 
 def remove(master: "MasterMachine", offer: Offer) -> None:

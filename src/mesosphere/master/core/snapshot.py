@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from mesosphere.kernel.resources import Resources
-from mesosphere.master.core import inverse_offers, offers
+from mesosphere.master.core import inverse_offers, offer_messages
 from mesosphere.master.core.state import Agent, AgentValues, Framework, values_of
 from mesosphere.wire import mesos
 from mesosphere.wire.mesos import answers
@@ -71,7 +71,7 @@ def framework_entry(master: "MasterMachine", found: Framework) -> answers.Framew
         reregistered_time=_time(found.reregistered_at),
         unregistered_time=_time(found.unregistered_at),
         offers=[
-            offers.as_message(offer, master.state.agents[offer.agent], found)
+            offer_messages.as_message(offer, master.state.agents[offer.agent], found)
             for offer in found.offers.values()
         ],
         inverse_offers=[inverse_offers.as_message(each) for each in found.inverse_offers.values()],

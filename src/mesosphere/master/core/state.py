@@ -122,6 +122,7 @@ class Agent:
     operations: dict[bytes, mesos.OperationRecord] = field(default_factory=dict)
     slot: Slot | None = None  # made by the first cycle that sees it
     shown: tuple[Any, bytes] | None = field(default=None, compare=False)  # as above
+    told: tuple[Any, str, dict[Any, bytes]] | None = None  # belongs to offer_messages
     _free: tuple[Resources, Resources, Resources, Resources, Resources] | None = None
 
     @property

@@ -28,6 +28,21 @@ class Offer(WireStruct, kw_only=True):
     allocation_info: AllocationInfo | None = None
 
 
+class OfferPart(WireStruct, kw_only=True):
+    """Some fields of an Offer, for offers that are put together (`offer_parts`)."""
+
+    id: OfferID | None = None
+    framework_id: FrameworkID | None = None
+    agent_id: AgentID | None = None
+    hostname: str | None = None
+    url: URL | None = None
+    domain: DomainInfo | None = None
+    attributes: list[Attribute] = []
+    executor_ids: list[ExecutorID] = []
+    unavailability: Unavailability | None = None
+    allocation_info: AllocationInfo | None = None
+
+
 class InverseOffer(WireStruct, kw_only=True):
     id: OfferID
     url: URL | None = None

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from mesosphere.wire.errors import WireError
-from mesosphere.wire.mesos import agent_operator, answers, executor, scheduler
+from mesosphere.wire.mesos import agent_operator, answers, executor, offers, resources, scheduler
 from mesosphere.wire.mesos import operator as master
 from mesosphere.wire.mesos.codec import SIZE_LIMIT, MessageError
 from mesosphere.wire.protobuf import schema
@@ -24,6 +24,8 @@ T = TypeVar("T", bound=msgspec.Struct)
 MESSAGES: Mapping[type[msgspec.Struct], str] = {
     scheduler.Call: "mesos.v1.scheduler.Call",
     scheduler.Event: "mesos.v1.scheduler.Event",
+    scheduler.Offers: "mesos.v1.scheduler.Event.Offers",
+    resources.Resource: "mesos.v1.Resource",
     executor.Call: "mesos.v1.executor.Call",
     executor.Event: "mesos.v1.executor.Event",
     master.Call: "mesos.v1.master.Call",
@@ -33,7 +35,13 @@ MESSAGES: Mapping[type[msgspec.Struct], str] = {
     agent_operator.Response: "mesos.v1.agent.Response",
     agent_operator.ProcessIO: "mesos.v1.agent.ProcessIO",
 }
-"""What travels alone. The messages within them are bound by the fields that hold them."""
+"""What travels or is written alone. The messages within them are bound by their fields."""
+
+PARTS: Mapping[type[msgspec.Struct], str] = {
+    offers.OfferPart: "mesos.v1.Offer",
+    resources.ResourcePart: "mesos.v1.Resource",
+}
+"""What has some fields of a message, to be put together with others (`parts`)."""
 
 
 def _texts(folder: Traversable, prefix: str) -> dict[str, str]:
@@ -65,8 +73,13 @@ def binding_of(kind: type[msgspec.Struct], name: str) -> Binding:
 
 @cache
 def binding(kind: type[msgspec.Struct]) -> Binding:
-    """The codec of one of `MESSAGES`."""
-    return binding_of(kind, MESSAGES[kind])
+    """The codec of one of `MESSAGES` or `PARTS`."""
+    return binding_of(kind, MESSAGES.get(kind) or PARTS[kind])
+
+
+def number_of(kind: type[msgspec.Struct], field: str) -> int:
+    """The number of a field of one of them."""
+    return read_schema().messages[binding(kind).name].fields[field].number
 
 
 def decode(data: bytes, kind: type[T], limit: int = SIZE_LIMIT) -> T:
@@ -88,7 +101,7 @@ def decode(data: bytes, kind: type[T], limit: int = SIZE_LIMIT) -> T:
 
 
 def encode(message: Any) -> bytes:
-    """Write one of `MESSAGES`. Raises WireError for what has no bytes (a lone surrogate)."""
+    """Write one of `MESSAGES` or `PARTS`. Raises WireError for a lone surrogate."""
     try:
         return binding(message.__class__).write(message)
     except (UnicodeEncodeError, RecursionError) as error:

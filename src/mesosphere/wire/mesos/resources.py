@@ -108,6 +108,14 @@ class Resource(WireStruct, kw_only=True):
     shared: SharedInfo | None = None
 
 
+class ResourcePart(WireStruct, kw_only=True):
+    """The amount of a Resource."""
+
+    scalar: Scalar | None = None
+    ranges: Ranges | None = None
+    set: Set | None = None
+
+
 class ResourceRequest(WireStruct, kw_only=True):
     agent_id: AgentID | None = None
     resources: list[Resource] = []
