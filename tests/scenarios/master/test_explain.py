@@ -1,9 +1,12 @@
 """Why a framework gets no offers: every cause is named, the answer is bounded."""
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from mesosphere.master.core.allocator.claims import part_for
 from mesosphere.master.views import explain
 from tests.scenarios.master.peers import AgentPeer, FrameworkPeer, scalar, started, task
 from tests.scenarios.master.world import World
@@ -109,18 +112,58 @@ def test_a_role_shows_every_framework_in_it() -> None:
     assert found["verdict"] == "2 of 2 frameworks in roles can be offered something now"
 
 
-def test_the_answer_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_answer_is_bounded_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(explain, "CLAIMS_LIMIT", 2)
     monkeypatch.setattr(explain, "JUDGEMENTS_LIMIT", 8)
+    monkeypatch.setattr(explain, "AGENTS_LIMIT", 6)
+    monkeypatch.setattr(explain, "FREE_LIMIT", 10)
     world = World().lead()
     for number in range(3):
         FrameworkPeer(world, name=f"f{number}").subscribe()
     for number in range(6):
         AgentPeer(world, chr(ord("a") + number)).subscribe()
-    found = world.read("/explain", role="*", agents="3")
-    assert (found["claims_known"], found["agents_known"]) == (3, 6)
+    found = world.read("/explain", role="*", agents="100")
+    assert (found["claims_known"], found["agents_known"], found["agents_judged"]) == (3, 6, 4)
     assert [len(each["agents"]) for each in found["claims"]] == [3, 3]
     assert [sum(causes(each).values()) for each in found["claims"]] == [4, 4]
+    assert found["truncated"] == [
+        "2 of 3 claims are shown: ask for one framework",
+        "4 of 6 agents were looked at for each claim",
+        "3 of 4 agents are listed for each claim ('agents' asks for more, 3 here at most)",
+    ]
+    hosts = [agent["hostname"] for agent in found["claims"][0]["agents"]]
+    assert hosts == ["a", "b", "d"]  # from everywhere among all
+    assert {len(agent["free"]) for agent in found["claims"][0]["agents"]} == {10}
+
+
+def test_an_answer_that_has_everything_says_nothing_of_truncation() -> None:
+    world, framework, _ = started()
+    found = world.read("/explain", framework=framework.id)
+    assert found["agents_judged"] == 1 and "truncated" not in found
+
+
+def test_a_large_cluster_is_explained_with_bounded_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    world, framework, _ = started()
+    known = world.machine.state.agents
+    [first] = known.values()
+    for number in range(12_000):
+        known[f"s{number}"] = replace(first, id=f"s{number}", offers={})
+    judged = 0
+
+    def judge(*arguments: Any) -> Any:
+        nonlocal judged
+        judged += 1
+        return part_for(*arguments)
+
+    monkeypatch.setattr(explain, "part_for", judge)
+    body = world.answers[
+        world.send("GET", "/explain", {"framework": [framework.id], "agents": ["100000"]})
+    ].body
+    assert isinstance(body, bytes) and len(body) < 400_000
+    assert 0 < judged <= explain.JUDGEMENTS_LIMIT
+    assert json.loads(body)["truncated"][0] == (
+        "10000 of 12001 agents were looked at for each claim"
+    )
 
 
 def test_the_metrics_tell_of_shares_filters_and_quota() -> None:

@@ -1,8 +1,10 @@
 """Why a framework gets no offers, or a demand can't be met: an answer that no Mesos gives.
 
 Every agent is judged by the allocator's own rules for each claim (a framework in a role); what is
-shown is the number of agents by cause, and the first few agents in full. The work is bounded: only
-so many claims are judged, and so many agents for all of them together.
+shown is the number of agents by cause, and the first few agents in full. Work and answer are
+bounded: only so many claims are judged, and so many agents for all of them together (every so many
+of a larger cluster); so many agents are listed for all claims together, each with so much text.
+What is left out is told in `truncated`.
 """
 
 from typing import NamedTuple
@@ -20,9 +22,13 @@ from mesosphere.master.views.roles import known_roles
 from mesosphere.wire.mesos.explanations import AgentVerdict, CauseCount, Claim, Explanation
 
 CLAIMS_LIMIT = 20
-JUDGEMENTS_LIMIT = 30_000
+JUDGEMENTS_LIMIT = 10_000
 AGENTS_SHOWN = 20
 AGENTS_LIMIT = 1_000
+"""Agents that are listed for all claims together."""
+
+FREE_LIMIT = 500
+"""Characters of what is free on an agent."""
 
 OFFERABLE = "OFFERABLE"
 OFFERED = "OFFERED"
@@ -42,6 +48,15 @@ class _Found(NamedTuple):
     cause: str
     until: float | None = None
     lacks: dict[str, int] = {}
+
+
+class _Counts(NamedTuple):
+    """How many claims and agents there are, and how many of them were judged."""
+
+    claims: int
+    shown: int
+    agents: int
+    judged: int
 
 
 class _Question(NamedTuple):
@@ -76,14 +91,43 @@ def explain(
         for name in framework.roles
         if role is None or role == name
     ]
-    question = _Question(now, demand.scalars(), min(agents, AGENTS_LIMIT))
-    shown = _judge_all(master, question, claims[:CLAIMS_LIMIT])
+    judged_claims = claims[:CLAIMS_LIMIT]
+    judged = _sample(list(master.state.agents.values()), len(judged_claims))
+    most = AGENTS_LIMIT // max(len(judged_claims), 1)
+    question = _Question(now, demand.scalars(), min(agents, most))
+    shown = _judge_all(master, question, judged_claims, judged)
+    counts = _Counts(len(claims), len(shown), len(master.state.agents), len(judged))
     return Explanation(
-        agents_known=len(master.state.agents),
-        claims_known=len(claims),
+        agents_known=counts.agents,
+        agents_judged=counts.judged,
+        claims_known=counts.claims,
         verdict=_summary(master, now, shown, role),
+        truncated=_left_out(counts, question.agents, most),
         claims=shown,
     )
+
+
+def _sample(agents: list[Agent], claims: int) -> list[Agent]:
+    """As many agents as can be judged for each of so many claims, from everywhere among all."""
+    share = JUDGEMENTS_LIMIT // max(claims, 1)
+    if len(agents) <= share:
+        return agents
+    return [agents[place * len(agents) // share] for place in range(share)]
+
+
+def _left_out(counts: _Counts, listed: int, most: int) -> list[str]:
+    """What of the whole the answer does not have, in words."""
+    told = []
+    if counts.shown < counts.claims:
+        told.append(f"{counts.shown} of {counts.claims} claims are shown: ask for one framework")
+    if counts.judged < counts.agents:
+        told.append(f"{counts.judged} of {counts.agents} agents were looked at for each claim")
+    if counts.shown and listed < counts.judged:
+        told.append(
+            f"{listed} of {counts.judged} agents are listed for each claim"
+            f" ('agents' asks for more, {most} here at most)"
+        )
+    return told
 
 
 def _summary(master: MasterMachine, now: float, claims: list[Claim], role: str | None) -> str:
@@ -98,14 +142,15 @@ def _summary(master: MasterMachine, now: float, claims: list[Claim], role: str |
 
 
 def _judge_all(
-    master: MasterMachine, question: _Question, claims: list[tuple[Framework, str]]
+    master: MasterMachine,
+    question: _Question,
+    claims: list[tuple[Framework, str]],
+    agents: list[Agent],
 ) -> list[Claim]:
     slots = {slot.id: slot for slot in enrolment.slots(master, master.state.agents.values())}
     budget = master.allocator.budget(slots.values())
     held_back = headroom(master.tree, master.allocator.quotas)
     consumed = consumptions(master, {top_of(role) for _, role in claims})
-    share = JUDGEMENTS_LIMIT // max(len(claims), 1)
-    agents = list(master.state.agents.values())[:share]
     shown = []
     for framework, role in claims:
         top = top_of(role)
@@ -163,7 +208,7 @@ def _judge(
                 AgentVerdict(
                     agent_id=agent.id,
                     hostname=agent.info.hostname,
-                    free=format_resources(agent.free),
+                    free=_shortened(format_resources(agent.free)),
                     cause=found.cause,
                     reason=REASONS[found.cause],
                     until=found.until,
@@ -193,6 +238,10 @@ def _judge_agent(
         return _Found(part.cause.name, until)
     lacks = _lacks(demand, part)
     return _Found(LACKING, lacks=lacks) if lacks else _Found(OFFERABLE)
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= FREE_LIMIT else f"{text[: FREE_LIMIT - 3]}..."
 
 
 def _lacks(demand: dict[str, int], have: Resources) -> dict[str, int]:

@@ -59,9 +59,12 @@ class Claim(WireStruct, kw_only=True):
 
 
 class Explanation(WireStruct, kw_only=True):
-    """`claims_known` and `agents_known` are how many there are; fewer may be shown."""
+    """`claims_known` and `agents_known` are how many there are; `truncated` says of which the
+    answer does not have all. So many agents were judged for each claim."""
 
     agents_known: Natural = emitted(0)
+    agents_judged: Natural = emitted(0)
     claims_known: Natural = emitted(0)
     verdict: str = emitted("")
+    truncated: list[str] = []
     claims: list[Claim] = []
