@@ -6,6 +6,7 @@ For each size, in interleaved rounds, milliseconds of processor time of one cycl
 
 * `alike`: all agents have the shape of Mesos's benchmarks, roles are two levels deep;
 * `diverse`: no two agents are alike (one after the other, the slow way);
+* `limited`: diverse, with limits that nobody reaches on half of the top roles;
 * `full`: alike, and refusals on a tenth of the agents, and quota on half of the top roles, of which
   two run into their limits;
 * `dirty`: 1,000 of the agents again, after all were given out;
@@ -94,6 +95,10 @@ def measure(agents: int, frameworks: int) -> dict[str, float]:
     found["dirty_ms"] = timed(lambda: cluster.cycle(dirty), len(dirty))
     diverse = Cluster(agents, roles, is_diverse=True)
     found["diverse_ms"] = timed(lambda: diverse.cycle(diverse.slots), agents)
+    limited = Cluster(agents, roles, is_diverse=True)
+    for place in range(TOPS // 2):
+        limited.allocator.set_quota(f"top{place}", Quota({}, limited.allocator.tree.totals))
+    found["limited_ms"] = timed(lambda: limited.cycle(limited.slots), agents)
     full = Cluster(agents, roles)
     _fill(full, roles)
     found["full_ms"] = timed(lambda: full.cycle(full.slots))

@@ -1,12 +1,15 @@
 """Agents that differ, dealt out level by level, against one agent after the other."""
 
 from types import SimpleNamespace
+from unittest import mock
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesosphere.kernel.resources import Resources
+from mesosphere.master.core.allocator import cycle
 from mesosphere.master.core.allocator.claims import LEAST, NEEDS_GPUS, part_for
+from mesosphere.master.core.allocator.quotas import Quota
 from mesosphere.master.core.allocator.succession import everybodys
 from tests.unit.master.allocation import Cluster
 from tests.unit.master.test_dealing import ROLES, at_least, clients_of, weights_of
@@ -74,6 +77,40 @@ def test_level_by_level_each_agent_goes_where_one_after_the_other_would(
         assert by_level.tree.allocated(role) == singly.tree.allocated(role)
         assert by_level.tree.consumed(role) == singly.tree.consumed(role)
         assert by_level.tree.share_of(role) == singly.tree.share_of(role)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    sizes_of,
+    clients_of,
+    weights_of,
+    st.dictionaries(st.sampled_from("ab*"), st.integers(0, 2_000), min_size=1),
+    st.integers(1, 9),
+)
+def test_limits_hold_as_one_after_the_other(
+    sizes: list[tuple[int, int, int, int]],
+    clients: dict[str, tuple[str, ...]],
+    weights: dict[str, float],
+    limits: dict[str, int],
+    at_once: int,
+) -> None:
+    by_level = made(sizes, clients, weights, [LEAST], [])
+    singly = made(sizes, clients, weights, [LEAST], [])
+    for cluster in (by_level, singly):
+        for top, limit in limits.items():
+            cluster.allocator.set_quota(top, Quota(limits={"cpus": limit * 1000}))
+    first = [slot.id for slot in everybodys(by_level.tree, list(by_level.slots.values()))]
+    others = [name for name in by_level.slots if name not in first]
+    with at_least(10_000, many_others=1), mock.patch.object(cycle, "AT_ONCE", at_once):
+        dealt = by_level.cycle(*first, *others)
+    with at_least(10_000, many_others=10_000):
+        assert dealt == singly.cycle(*first, *others)
+    for role in ROLES:
+        assert by_level.tree.consumed(role) == singly.tree.consumed(role)
+        assert by_level.tree.share_of(role) == singly.tree.share_of(role)
+    for top, limit in limits.items():
+        consumed = by_level.tree.as_scalars(by_level.tree.consumed(top))
+        assert consumed.get("cpus", 0) <= limit * 1000
 
 
 @settings(max_examples=200, deadline=None)

@@ -46,6 +46,9 @@ FEW = 32
 MANY_OTHERS = 32
 """Agents that differ from which on they are dealt out level by level, even with few frameworks."""
 
+AT_ONCE = 2_000
+"""Agents that differ and are dealt out at once under quota, all or none."""
+
 LOOKS = 8
 """Agents of a kind that are looked at to find one that a framework does not refuse."""
 
@@ -193,20 +196,25 @@ class Cycle:
 
     def _deal_others(self, slots: list[Slot]) -> None:
         least = max(MANY_OTHERS, self._tree.root.live // 4)
-        if len(slots) >= least and self._budget is None:
+        if len(slots) >= least and (self._budget is None or not self._budget.unmet):
             self._deal_in_turn(slots)
         for slot in slots:
             if slot.free:
                 self._deal(slot)
 
     def _deal_in_turn(self, slots: list[Slot]) -> None:
-        """Deal out those agents that whoever is next takes whole."""
+        """Deal out those agents that whoever is next takes whole, until a limit is in the way."""
         certain = everybodys(self._tree, slots)
-        clients = deal(self._tree, [slot.whole for slot in certain]) if certain else []
-        for slot, client in zip(certain, clients, strict=True):
-            claimant: Claimant = client.claimant
-            self.grants.append(Grant(claimant.framework, claimant.role, slot.id, slot.free))
-            slot.free = EMPTY
+        size = max(len(certain), 1) if self._budget is None else AT_ONCE
+        for start in range(0, len(certain), size):
+            some = certain[start : start + size]
+            clients = deal(self._tree, [slot.whole for slot in some], self._budget)
+            if clients is None:
+                return
+            for slot, client in zip(some, clients, strict=True):
+                claimant: Claimant = client.claimant
+                self.grants.append(Grant(claimant.framework, claimant.role, slot.id, slot.free))
+                slot.free = EMPTY
 
     # --- one agent ------------------------------------------------------------------------------
 

@@ -4,6 +4,8 @@ While whoever is next takes all of the next agent, whom a node serves depends on
 hold and on the agents that the node was given, and on nothing below it. So each node deals out its
 agents by itself: one heap is kept, where one agent after the other needs one for every level.
 
+Under quota that is so for as many agents as keep every role within its limit.
+
 Invariants: it is, to the last bit, what one agent after the other would give (tested against it);
 the caller has made sure that everybody who takes part would take any of the agents whole
 (`everybodys`).
@@ -15,13 +17,14 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 from heapq import heapreplace
 from itertools import compress
-from operator import add, and_, sub, truediv
-from typing import Any
+from operator import add, and_, le, sub, truediv
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from mesosphere.master.core.allocator.claims import Alternatives, Claimant, Slot
-from mesosphere.master.core.allocator.shares import Client, Node, Tree, Vector
+from mesosphere.master.core.allocator.quotas import Budget
+from mesosphere.master.core.allocator.shares import Client, Entry, Node, Tree, Vector
 
 REFUSALS_PER_AGENT = 4
 """With more refusals than that it is not worth while to look for agents that nobody refused."""
@@ -65,20 +68,54 @@ def _enough(tree: Tree, slots: list[Slot], leasts: Iterable[Alternatives]) -> li
     return list(compress(slots, enough.tolist()))
 
 
-def deal(tree: Tree, vectors: Sequence[Vector]) -> list[Client]:
-    """Who gets each of the agents with these (open) vectors; the tree is charged."""
+def deal(tree: Tree, vectors: Sequence[Vector], budget: Budget | None) -> list[Client] | None:
+    """Who gets each of the agents with these (open) vectors; tree and budget are charged.
+
+    None if together it is more than a role may have: then nothing has changed.
+    """
     taken: list[Any] = [None] * len(vectors)
+    steps: list[Step] = []
     tops = {entry[3]: entry[3].held for entry in tree.order_of(tree.root)}
-    _deal(tree, tree.root, range(len(vectors)), vectors, taken)
-    for top, held in tops.items():
-        tree.charge_open(top.role, list(map(sub, top.held, held)))
+    _deal(tree, tree.root, range(len(vectors)), vectors, taken, steps)
+    given = {top.role: list(map(sub, top.held, held)) for top, held in tops.items()}
+    if budget is not None:
+        if not all(all(map(le, each, budget.allowance(top))) for top, each in given.items()):
+            _undo(steps)
+            return None
+        for top, amounts in given.items():
+            budget.spend(top, amounts)
+    for top, amounts in given.items():
+        tree.charge_open(top, amounts)
     return taken
 
 
+class Step(NamedTuple):
+    """A node that dealt out agents: its order before, and what each of its children held."""
+
+    node: Node
+    order: list[Entry]
+    held: list[Vector]
+
+
+def _undo(steps: list[Step]) -> None:
+    for node, order, helds in steps:
+        for entry, held in zip(order, helds, strict=True):
+            share = entry[3]
+            share.held, share.count, share.entry = held, entry[1], entry
+        node.order = order
+
+
 def _deal(
-    tree: Tree, node: Node, places: Sequence[int], vectors: Sequence[Vector], taken: list[Any]
+    tree: Tree,
+    node: Node,
+    places: Sequence[int],
+    vectors: Sequence[Vector],
+    taken: list[Any],
+    steps: list[Step],
 ) -> None:
-    heap = tree.order_of(node).copy()  # sorted, and so a heap
+    order = tree.order_of(node)
+    steps.append(Step(node, order, [entry[3].held for entry in order]))
+    heap = order.copy()  # sorted, and so a heap
     divisors = tree.divisors
     below: dict[Any, list[int]] = {entry[3]: [] for entry in heap}
     for place in places:
@@ -93,4 +130,4 @@ def _deal(
             for place in given:
                 taken[place] = share
         elif given:
-            _deal(tree, share, given, vectors, taken)
+            _deal(tree, share, given, vectors, taken, steps)
