@@ -145,3 +145,11 @@ def test_hosts_keep_the_order_that_they_were_put_in() -> None:
     content = [*(ROOT / "playbooks").rglob("*.yml"), *(ROOT / "roles").rglob("*.yml")]
     sets = [path.name for path in content if re.search(r"[|] *(union|intersect)", path.read_text())]
     assert sets == []
+
+
+def test_a_server_that_joins_the_ensemble_has_its_number_where_the_role_looks_for_it() -> None:
+    # A lower number may be free again, that of a dead member: the role would take it.
+    plays = yaml.safe_load((ROOT / "playbooks" / "scale_zookeeper.yml").read_text())
+    tasks = [task for play in plays for task in play.get("tasks", ())]
+    [joining] = [task["ansible.builtin.add_host"] for task in tasks if "add_host" in str(task)]
+    assert joining["groups"] == ["zookeeper_joining"] and "zookeeper_id" in joining
