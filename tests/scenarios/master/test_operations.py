@@ -225,6 +225,30 @@ def test_a_shared_volume_is_used_by_many_tasks_and_still_offered() -> None:
     assert ("disk", 64.0, ROLE, "") in offered(framework)
 
 
+def test_tasks_that_come_back_with_a_shared_volume_give_it_back_one_by_one() -> None:
+    world, framework, agent = start()
+    shared = disk(64, "v1", shared=True)
+    held = [scalar("cpus", 1), shared]
+    tasks = [task(f"t{number}", agent, resources=held) for number in range(2)]
+    act(framework, reserve(disk(64)), create(shared), launch(*tasks), refuse_s=0)
+    world.leave(agent.request)
+    reports = [agent.report(framework, f"t{number}") for number in range(2)]
+    for report in reports:
+        report["task"]["resources"] = [each | {"allocation_info": {"role": ROLE}} for each in held]
+    agent.subscribe(
+        tasks=reports,
+        frameworks=[agent.framework(framework)],
+        total_resources=[scalar("cpus", 4), scalar("disk", 936), shared],
+    )
+    client = world.machine.tree.client(ROLE, framework.id)
+    assert client is not None
+    names = world.machine.tree.names
+    for number, left in enumerate((64_000, 0)):
+        agent.update(framework, f"t{number}", "TASK_FINISHED")
+        assert client.held[names["disk"]] >= left
+        assert world.machine.state.agents[agent.id].used.scalar("disk") == left
+
+
 def test_destroying_a_shared_volume_rescinds_the_offers_that_hold_it() -> None:
     world, framework, agent = start()
     act(framework, reserve(disk(64)), create(disk(64, "v1", shared=True)), refuse_s=0)

@@ -89,7 +89,9 @@ def charge(master: "MasterMachine", agent: Agent, records: Iterable[TaskRecord])
     for (role, framework_id), held in payers.items():
         amounts = held[0] if len(held) == 1 else sum_of(held)
         agent.used = agent.used + amounts
-        master.tree.allocate(role, framework_id, amounts)
+        # A shared volume counts once in a sum, and for each of its tasks when they give it back.
+        for part in held if amounts.shared() else (amounts,):
+            master.tree.allocate(role, framework_id, part)
         framework = master.state.frameworks.get(framework_id)
         if framework is not None:
             framework.charges += 1
