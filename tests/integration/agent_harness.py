@@ -156,6 +156,7 @@ class AgentProcess:
         self.master = master
         self.flags = flags
         self.interpreter: tuple[str, ...] = (sys.executable,)
+        self.libraries = LIBRARIES
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -168,7 +169,7 @@ class AgentProcess:
         ]  # fmt: skip
         with (self.work_dir / "agent.log").open("ab") as log:
             self.process = subprocess.Popen(
-                command, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": LIBRARIES}
+                command, stdout=log, stderr=log, env={**os.environ, "PYTHONPATH": self.libraries}
             )
 
     def kill(self) -> None:
