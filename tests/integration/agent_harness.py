@@ -23,7 +23,8 @@ from mesosphere.wire.mesos.ids import AgentID, FrameworkID, TaskID
 from mesosphere.wire.mesos.resources_codec import to_wire
 from mesosphere.wire.mesos.tasks import ExecutorInfo, TaskGroupInfo, TaskInfo, TaskStatus
 
-DEADLINE_S = 90.0
+DEADLINE_S = 90.0 * float(os.environ.get("TEST_PATIENCE", "1"))
+"""An emulated machine is given more."""
 FRAMEWORK = "m-0001"
 AGENT = "m-S1"
 LIBRARIES = ":".join(["src", *(path for path in sys.path if path.endswith("site-packages"))])

@@ -4,6 +4,7 @@ The tests of a row must speak of what the row is about: a call by its name, a ro
 """
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -23,15 +24,20 @@ HOMES = {".yaml": ROOT / "tests/api/mesos", ".py": ROOT / "tests/scenarios/maste
 """Where the files are that a row names without a path."""
 
 
-def rows(section: str, column: str) -> dict[str, list[Path]]:
-    """Name -> test files, of the table of a section whose first column has this heading."""
-    text = GUIDE.read_text().split(f"\n## {section}", 1)[1].split("\n## ", 1)[0]
+def rows(
+    section: str, column: str, guide: Path = GUIDE, find: Callable[[str], Path] | None = None
+) -> dict[str, list[Path]]:
+    """Name -> test files, of the tables of a section whose first column has this heading."""
+    text = guide.read_text().split(f"\n## {section}", 1)[1].split("\n## ", 1)[0]
     found: dict[str, list[Path]] = {}
+    tests: list[Path] = []
     for table in re.findall(rf"^\| {column} \|.*\n\|[ |-]+\n((?:\|.*\n)+)", text, re.MULTILINE):
         for line in table.splitlines():
             cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
             assert len(cells) == 3, f"not three cells: {line}"
-            tests = [_file(name) for name in re.findall(r"`([^`]+)`", cells[2])]
+            above = tests if cells[2].startswith("same") else []
+            names = re.findall(r"`([^`]+)`", cells[2])
+            tests = [*above, *map(find or _file, names)]
             for name in cells[0].split(", "):
                 assert name not in found, f"{name} has two rows"
                 found[name.strip("`")] = tests

@@ -217,3 +217,12 @@ def test_resources_of_the_pod_are_used_until_it_ends(checkpoint: bool) -> None:
     world.wait(1)
     world.give(on.ContainerExited(holder, 9))
     assert world.machine.state.used() == Resources.of()
+
+
+def test_a_group_with_an_id_that_can_not_be_a_directory_is_refused_whole() -> None:
+    world = registered()
+    run_group(world, make_pod(), plain_task("t1", "one"), plain_task("../t2", "two"))
+    for task in ("t1", "../t2"):
+        [status] = world.updates(task)
+        assert (status.state, status.reason) == ("TASK_ERROR", "REASON_TASK_GROUP_INVALID")
+    assert launches(world) == []

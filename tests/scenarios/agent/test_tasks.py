@@ -274,6 +274,7 @@ def test_health_is_told_on_change_and_ends_the_task_after_failures() -> None:
         world.wait(2)
     told = [(each.state, each.healthy) for each in world.updates()[2:]]
     assert told == [("TASK_RUNNING", True)]
+    assert world.updates()[2].reason == "REASON_TASK_HEALTH_CHECK_STATUS_UPDATED"
     assert world.acknowledge_all() == ["TASK_RUNNING", "TASK_RUNNING", "TASK_RUNNING",
                                        "TASK_KILLING"]  # fmt: skip
     assert len(world.found(do.Probe)) == len(results)
