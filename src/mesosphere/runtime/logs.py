@@ -1,7 +1,7 @@
 """Structured log lines on stderr: `time LEVEL component event key=value ...`.
 
 Values with spaces or quotes are written as JSON strings. Libraries that log through `logging`
-(kazoo, asyncio, aiohttp) come out in the same shape.
+(kazoo, asyncio) come out in the same shape.
 """
 
 import json
