@@ -5,11 +5,12 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any, cast
 
-from mesosphere.kernel.http import Response, Unfinished
+from mesosphere.kernel.http import Request, Response, Unfinished
 from mesosphere.kernel.pages import Page, Pages
 from mesosphere.runtime import pages
 from mesosphere.runtime.http_server import HttpServer
 from mesosphere.runtime.pages import PageMaker
+from tests.unit.runtime.http_harness import served
 
 
 class Server:
@@ -106,3 +107,50 @@ async def test_a_page_that_fails_is_answered_500_to_all_who_wait() -> None:
     assert [world.server.answers[name].status for name in ("r1", "r2")] == [500, 500]
     world.ask("r3", Page(lambda: iter([b"x"]), lambda: 0))
     assert world.server.answers["r3"].status == 200
+
+
+async def test_over_connections_answers_keep_their_order_and_who_leaves_harms_nobody() -> None:
+    makers: list[PageMaker] = []
+    known = Pages(lambda: 0)
+
+    def answer(request: Request) -> Response | None:
+        if request.path == "/small":
+            return Response(200, {}, b"small")
+        page = known.get(request.path, slow(5))
+        makers[0].answer(request.id, Unfinished(page, lambda body: Response(200, {}, body)))
+        return None
+
+    async with served(answer) as found:
+        makers.append(PageMaker(found.server))
+        _, leaving = await found.connect()
+        leaving.write(b"GET /large HTTP/1.1\r\n\r\n")
+        await found.until(lambda: bool(found.requests))
+        leaving.transport.abort()
+        asked = b"GET /large HTTP/1.1\r\n\r\nGET /small HTTP/1.1\r\nConnection: close\r\n\r\n"
+        both = await asyncio.gather(found.say(asked), found.say(asked))
+        for said in both:
+            first, second = said.split(b"HTTP/1.1 200")[1:]
+            assert first.endswith(b"01234") and second.endswith(b"small")
+
+
+async def test_a_page_that_fails_is_answered_by_the_server_and_the_connection_lives_on() -> None:
+    makers: list[PageMaker] = []
+
+    def fail() -> Iterator[bytes]:
+        yield from slow(2)()
+        raise ValueError("of ours")
+
+    def answer(request: Request) -> Response | None:
+        if request.path == "/small":
+            return Response(200, {}, b"small")
+        page = Page(fail, lambda: 0)
+        makers[0].answer(request.id, Unfinished(page, lambda body: Response(200, {}, body)))
+        return None
+
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    async with served(answer) as found:
+        makers.append(PageMaker(found.server))
+        said = await found.say(
+            b"GET /bad HTTP/1.1\r\n\r\nGET /small HTTP/1.1\r\nConnection: close\r\n\r\n"
+        )
+        assert said.startswith(b"HTTP/1.1 500") and said.endswith(b"small")
