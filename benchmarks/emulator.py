@@ -13,6 +13,7 @@ after the master was lost.
 
 import argparse
 import asyncio
+import functools
 import gc
 import json
 import os
@@ -123,6 +124,10 @@ class Agent(Connection):
         self.fleet.lost += 1
 
 
+def _same(agent: Agent) -> Agent:
+    return agent
+
+
 class Fleet:
     """All agents, and what they saw."""
 
@@ -146,17 +151,18 @@ class Fleet:
     async def connect(self, agents: list[Agent]) -> float:
         """Connect and wait until the master admitted each; seconds from the first byte."""
         wanted = self.subscribed + len(agents)
-        gate = asyncio.Semaphore(CONNECTING_AT_ONCE)
+        waiting = iter(agents)
         began = time.monotonic()
 
-        async def one(agent: Agent) -> None:
-            async with gate:
-                source = f"127.0.1.{1 + agent.number // AGENTS_PER_ADDRESS}"
-                await asyncio.get_running_loop().create_connection(
-                    lambda: agent, *self.address, local_addr=(source, 0)
+        async def some() -> None:
+            loop = asyncio.get_running_loop()
+            for agent in waiting:
+                source = (f"127.0.1.{1 + agent.number // AGENTS_PER_ADDRESS}", 0)
+                await loop.create_connection(
+                    functools.partial(_same, agent), *self.address, local_addr=source
                 )
 
-        await asyncio.gather(*(one(agent) for agent in agents))
+        await asyncio.gather(*(some() for _ in range(CONNECTING_AT_ONCE)))
         while self.subscribed < wanted:
             self.wake.clear()
             await self.wake.wait()

@@ -8,7 +8,7 @@ from mesosphere.kernel.http import Unfinished, text_response
 from mesosphere.kernel.pages import Page
 from mesosphere.runtime.http_server import HttpServer
 
-TURN_S = 0.004
+TURN_S = 0.002
 """What pages may take of one turn of the loop."""
 
 
