@@ -180,7 +180,8 @@ def test_a_module_waits_for_a_leader_to_be_elected(serve: Serve, run_module: Run
     answers = [(200, "[]"), (502, "no leader is known"), (503, "")]
     url = serve(lambda method, path, body: (answers[-1][0], {}, answers.pop()[1]))
     done = run_module("chronos_job", chronos_url=[url], name="a", state="absent")
-    assert done == {"changed": False, "changes": [], "invocation": done["invocation"]}
+    done.pop("invocation", None)  # ansible-core 2.21 leaves it to the controller
+    assert done == {"changed": False, "changes": []}
     assert answers == []
     url = serve(lambda method, path, body: (503, {}, "no leader"))
     with pytest.raises(RequestError, match=r"after 0 s: GET .* was answered 503: no leader"):
