@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
+from tests.integration.agent_harness import DEADLINE_S
 
 from mesosphere.wire import recordio
 from mesosphere.wire.mesos.agent_operator import Call, ProcessIO
@@ -21,7 +22,7 @@ class Output:
     def __init__(self, port: int, media: Media = Media.JSON) -> None:
         self._url = f"http://127.0.0.1:{port}/api/v1"
         self._media = media
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None))
         self._decoder = recordio.Decoder()
         self.answer: aiohttp.ClientResponse | None = None
         self.told = {"STDOUT": b"", "STDERR": b""}
@@ -50,14 +51,14 @@ class Output:
 
     async def until(self, words: bytes, kind: str = "STDOUT") -> bytes:
         """Read until this was said; all that was."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(DEADLINE_S):
             while words not in self.told[kind]:
                 assert await self._more(), f"it ended with {self.told}"
         return self.told[kind]
 
     async def rest(self) -> bytes:
         """Read to the end of the stream; all that was said."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(DEADLINE_S):
             while await self._more():
                 pass
         assert self._decoder.is_between_records
@@ -100,7 +101,7 @@ class Input:
     async def _send(self, url: str) -> tuple[int, str]:
         headers = {"Content-Type": RECORDIO, "Message-Content-Type": self._media.value}
         async with (
-            aiohttp.ClientSession() as session,
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session,
             session.post(url, data=self._records(), headers=headers) as answer,
         ):
             return answer.status, await answer.text()
@@ -111,7 +112,7 @@ class Input:
         return await self.answered()
 
     async def answered(self) -> tuple[int, str]:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(DEADLINE_S):
             return await self._task
 
     def leave(self) -> None:
