@@ -328,7 +328,14 @@ class RealEnsembles:
             raise InDoubt from error
 
     async def load(self, party: Party, path: str) -> dict[str, tuple[bytes, int]]:
-        return dict(await self._members[party.name].store.load(path))
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                return dict(await self._members[party.name].store.load(path))
+            except StoreInDoubt:  # a client that was cut off may still be on its way back
+                if time.monotonic() > end:
+                    raise
+            await asyncio.sleep(0.1)
 
     async def close(self) -> None:
         """End all of it."""
