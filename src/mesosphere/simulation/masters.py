@@ -46,7 +46,7 @@ PROFILES = (
     Profile("failing", ("b",), command="fail 20", wanted=4),
     Profile("brief", failover_timeout_s=25.0, wanted=4),
     Profile("hosts", capabilities=("PARTITION_AWARE",), wanted=8, kind=Kind.CUSTOM),
-    Profile("workers", ("b",), command="work 15", wanted=4, kind=Kind.CUSTOM),
+    Profile("workers", ("d",), command="work 15", wanted=4, kind=Kind.CUSTOM),
     Profile("guests", checkpoint=False, failover_timeout_s=25.0, wanted=4, kind=Kind.CUSTOM),
     Profile("pods", ("c",), ("PARTITION_AWARE", "TASK_KILLING_STATE"), wanted=9, kind=Kind.POD),
 )
