@@ -4,6 +4,7 @@ Its hosts, what they answer, playbooks that are run on it, a load through its ba
 """
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -135,12 +136,18 @@ class Played:
         return sum(int(count) for count in re.findall(r" changed=(\d+) ", self.said))
 
 
+def surroundings() -> dict[str, str]:
+    """What a playbook is run in: molecule's own settings are relative to its scenarios."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("ANSIBLE_")}
+
+
 def play(playbook: str, *arguments: str, checkout: Path = ROOT, fails: bool = False) -> Played:
     """Run a playbook on the lab, from this checkout or another one."""
     program = str(Path(sys.executable).with_name("ansible-playbook"))
     done = subprocess.run(
         [program, "-i", str(INVENTORY.parent), f"playbooks/{playbook}", *arguments],
         cwd=checkout,
+        env=surroundings(),
         capture_output=True,
         text=True,
         timeout=PLAY_TIMEOUT_S,

@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
-INVENTORY = ROOT / "inventories" / "lab" / "hosts.yml"
+from tests.lab.cluster import INVENTORY, ROOT, surroundings
+
 MARK = "correct-horse-battery"
 GIVEN = {
     "mesosphere_username": "operator",
@@ -25,12 +25,13 @@ def run(directory: Path, *arguments: str) -> str:
     done = subprocess.run(
         [str(ansible), "-i", str(INVENTORY), "-vvv", "--diff", "-e", f"@{secrets}", *arguments],
         cwd=ROOT,
+        env=surroundings(),
         capture_output=True,
         text=True,
         timeout=600,
         check=False,
     )
-    assert done.returncode == 0, done.stdout[-3000:]
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
     return done.stdout + done.stderr
 
 

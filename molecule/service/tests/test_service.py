@@ -1,6 +1,5 @@
 """A service by systemd and one by supervisor: its user, its one privilege, its secrets, its end."""
 
-import os
 import subprocess
 import sys
 import time
@@ -9,9 +8,8 @@ from pathlib import Path
 import pytest
 import testinfra
 from testinfra.host import Host
+from tests.lab.cluster import INVENTORY, ROOT, surroundings
 
-ROOT = Path(__file__).resolve().parents[3]
-INVENTORY = ROOT / "inventories" / "lab" / "hosts.yml"
 SECRET = 'a "second\\ $secret'
 
 
@@ -73,7 +71,7 @@ def test_it_leaves_nothing_when_it_is_taken_away(machine: Host) -> None:
             text=True,
             timeout=200,
             check=False,
-            env={**os.environ, "MESOSPHERE_SUPPORT_BUNDLE": "false"},
+            env={**surroundings(), "MESOSPHERE_SUPPORT_BUNDLE": "false"},
         )
         assert done.returncode == 0, done.stdout
     assert done.stdout.count("changed=0") == 2
