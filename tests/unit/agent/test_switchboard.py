@@ -249,7 +249,9 @@ def test_a_peer_that_talks_nonsense_is_cut(bench: Callable[..., Bench]) -> None:
 def test_its_files_are_rotated_while_it_writes_and_nothing_is_lost() -> None:
     directory = Path(tempfile.mkdtemp(dir="/dev/shm"))  # whose files can't be cut in one step
     try:
-        found = Bench(directory, "seq 100000; exit 6")
+        # With pauses: one that has ended before the first look is not rotated at all.
+        part = "seq $((n * 10000 + 1)) $((n * 10000 + 10000)); sleep 0.1"
+        found = Bench(directory, f"for n in 0 1 2 3 4 5 6 7 8 9; do {part}; done; exit 6")
         out = str(found.out)
         record = {
             "rotation": {out: [40_000, 1_000]}, "outputs": {out: identity(out)},
