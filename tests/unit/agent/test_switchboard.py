@@ -164,6 +164,22 @@ def test_a_terminal_is_the_session_leaders_own_and_has_a_size(bench: Callable[..
     assert found.status() == 3 << 8
 
 
+def test_a_container_ignores_no_signal_that_its_starter_ignores(tmp_path: Path) -> None:
+    out = tmp_path / "stdout"
+    ignored = (signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)
+    earlier = {number: signal.signal(number, signal.SIG_IGN) for number in ignored}
+    try:
+        command = ["grep", "SigIgn", "/proc/self/status"]
+        actions = spawning.to_files(str(out), str(tmp_path / "stderr"))
+        pid = spawning.start(command, {"PATH": os.environ["PATH"]}, str(tmp_path), actions)
+    finally:
+        for number, action in earlier.items():
+            signal.signal(number, action)
+    assert os.waitpid(pid, 0)[1] == 0
+    of_the_c_library = 0b11 << 31  # which keeps two for itself
+    assert int(out.read_text().split()[1], 16) & ~of_the_c_library == 0
+
+
 def test_a_key_reaches_who_is_in_the_foreground(bench: Callable[..., Bench]) -> None:
     # No `wait`: some shells lose a signal that comes just before it.
     script = "trap 'echo caught; exit 4' INT; echo ready; while :; do sleep 0.1; done"

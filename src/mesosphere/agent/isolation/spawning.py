@@ -20,6 +20,9 @@ from mesosphere.agent.isolation.processes import find_program, resize
 Action = tuple[Any, ...]
 CONSOLE = "@console"
 """Stands in the runtime's argv for the path of the socket that takes the terminal."""
+USUAL = sorted(signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})
+"""Every signal means to a container what it usually means, whatever is ignored here: a terminal's
+key would else reach nobody."""
 QUIET_ENVIRONMENT = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
 
 
@@ -42,7 +45,7 @@ def start(
         return os.posix_spawn(
             find_program(argv[0], environment, directory), argv, environment,
             file_actions=actions, setsid=True, setsigmask=[],
-            setsigdef=[signal.SIGPIPE, signal.SIGXFSZ, signal.SIGCHLD, signal.SIGHUP],
+            setsigdef=USUAL,
         )  # fmt: skip
     finally:
         os.chdir("/")
