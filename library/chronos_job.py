@@ -103,6 +103,7 @@ from ansible.module_utils.mesosphere_http import (
     RequestError,
     once_led,
     outcome,
+    report,
     wait_until,
 )
 
@@ -198,11 +199,7 @@ def main():
     hide_secrets(module, module.params["definition"])
     job = Job(Api(module, module.params["chronos_url"]), module.params["name"])
     act = be_present if module.params["state"] == "present" else be_absent
-    try:
-        result = act(module, job)
-    except RequestError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    report(module, lambda: act(module, job))
 
 
 if __name__ == "__main__":

@@ -82,7 +82,7 @@ import re
 import socket
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible.module_utils.mesosphere_http import RequestError, outcome, wait_until
+from ansible.module_utils.mesosphere_http import RequestError, outcome, report, wait_until
 
 ARGUMENTS = {
     "socket": {"type": "str", "default": "/var/run/mesosphere-haproxy/admin.sock"},
@@ -245,11 +245,7 @@ def run(module):
 def main():
     """Read the arguments, act, report."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    try:
-        result = run(module)
-    except RequestError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    report(module, lambda: run(module))
 
 
 if __name__ == "__main__":

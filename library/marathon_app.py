@@ -124,6 +124,7 @@ from ansible.module_utils.mesosphere_http import (
     RequestError,
     once_led,
     outcome,
+    report,
     wait_until,
 )
 
@@ -256,11 +257,7 @@ def main():
         Api(module, module.params["marathon_url"]), module.params["id"], module.params["force"]
     )
     act = be_present if module.params["state"] == "present" else be_absent
-    try:
-        result = act(module, app)
-    except RequestError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    report(module, lambda: act(module, app))
 
 
 if __name__ == "__main__":

@@ -94,7 +94,7 @@ import re
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.mesos import MASTER_ARGUMENTS, call, find_agent, read, tasks_of
-from ansible.module_utils.mesosphere_http import Api, RequestError, outcome, wait_until
+from ansible.module_utils.mesosphere_http import Api, RequestError, outcome, report, wait_until
 
 ARGUMENTS = {
     "agent": {"type": "str", "required": True},
@@ -229,11 +229,7 @@ def main():
     """Read the arguments, act, report."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     api = Api(module, module.params["master_url"])
-    try:
-        result = run(module, Agent(api, module.params["agent"]))
-    except RequestError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    report(module, lambda: run(module, Agent(api, module.params["agent"])))
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ from urllib.parse import urlencode
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.mesos import MASTER_ARGUMENTS, agent_states, read
-from ansible.module_utils.mesosphere_http import Api, RequestError, wait_until
+from ansible.module_utils.mesosphere_http import Api, RequestError, report, wait_until
 
 ARGUMENTS = {
     "gather": {
@@ -193,11 +193,8 @@ def gather(module, api):
 def main():
     """Read the arguments, ask, report."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    try:
-        result = gather(module, Api(module, module.params["master_url"]))
-    except RequestError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(changed=False, **result)
+    api = Api(module, module.params["master_url"])
+    report(module, lambda: {"changed": False, **gather(module, api)})
 
 
 if __name__ == "__main__":

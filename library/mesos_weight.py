@@ -49,7 +49,7 @@ weights:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.mesos import MASTER_ARGUMENTS, call, read
-from ansible.module_utils.mesosphere_http import Api, RequestError, outcome
+from ansible.module_utils.mesosphere_http import Api, RequestError, outcome, report
 
 ARGUMENTS = {"weights": {"type": "dict", "required": True}, **MASTER_ARGUMENTS}
 DEFAULT = 1.0
@@ -87,11 +87,7 @@ def run(module, api):
 def main():
     """Read the arguments, act, report."""
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    try:
-        result = run(module, Api(module, module.params["master_url"]))
-    except RequestError as error:
-        module.fail_json(msg=str(error))
-    module.exit_json(**result)
+    report(module, lambda: run(module, Api(module, module.params["master_url"])))
 
 
 if __name__ == "__main__":

@@ -42,6 +42,15 @@ class RequestError(Exception):
         self.leaderless = leaderless
 
 
+def report(module, act):
+    """Act, and end the module with the result or with the sentence of what went wrong."""
+    try:
+        result = act()
+    except RequestError as error:
+        module.fail_json(msg=str(error))
+    module.exit_json(**result)
+
+
 class LeaderAway(Exception):
     """A server named a leader who can't be connected, or who names another in a circle."""
 
